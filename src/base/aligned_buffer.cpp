@@ -1,0 +1,1 @@
+#include "base/aligned_buffer.hpp"

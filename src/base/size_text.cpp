@@ -1,0 +1,1 @@
+#include "base/size_text.hpp"

@@ -1,0 +1,1 @@
+#include "base/worker_group.hpp"

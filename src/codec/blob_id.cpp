@@ -1,0 +1,1 @@
+#include "codec/blob_id.hpp"

@@ -1,0 +1,1 @@
+#include "store/local_store.hpp"

@@ -1,0 +1,1 @@
+#include "store/retrying_store.hpp"
