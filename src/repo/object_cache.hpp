@@ -1,0 +1,30 @@
+#pragma once
+
+#include "base/bytes.hpp"
+#include "store/object_store.hpp"
+
+#include <stop_token>
+#include <string>
+
+namespace backstay::core {
+
+/// Small immutable objects by way of a local folder (mode 0700), so that opening a repository costs a get only for what is new. May be thrown away at any time;
+/// whatever is odd about it (unreadable, damaged, full) only costs a get. What comes out is checked by the envelope or name as if it came from the store. Thread-safe.
+class ObjectCache {
+public:
+    /// `folder`: of this repository; empty: no cache.
+    ObjectCache(ObjectStore& store, std::string folder);
+
+    /// At most `limit` bytes. Throws like get_object().
+    Bytes get(const std::string& key, std::uint64_t limit, const std::stop_token& stop);
+    /// The same from the store itself, after what the cache gave proved bad.
+    Bytes get_again(const std::string& key, std::uint64_t limit, const std::stop_token& stop);
+
+    const std::string& folder() const { return folder_; }
+
+private:
+    ObjectStore& store_;
+    std::string folder_;
+};
+
+} // namespace backstay::core

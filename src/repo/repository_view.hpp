@@ -1,0 +1,30 @@
+#pragma once
+
+#include "format/snapshot_view.hpp"
+#include "repo/blob_reader.hpp"
+
+#include <memory>
+
+namespace backstay::core {
+
+/// A subtree of a snapshot in the repository. Decoded pages are cached (bounded), so look-ups by path in walk order cost a binary search.
+class RepositoryView : public SnapshotView {
+public:
+    RepositoryView(std::shared_ptr<BlobReader> reader, Subtree root, std::string source_record = {});
+    ~RepositoryView() override;
+    std::optional<Entry> lookup(std::string_view path) override;
+    std::unique_ptr<EntryCursor> walk(std::string_view path, Depth depth) override;
+    std::unique_ptr<SnapshotStream> open_stream(const Entry& entry) override;
+    std::string source_record() const override;
+
+    /// The view of what lies below `path` (a folder, or one file: then the view's root is that file). Throws Error{not_found}.
+    std::unique_ptr<RepositoryView> at(std::string_view path);
+    BlobReader& reader();
+    const Subtree& root() const;
+
+private:
+    struct State;
+    std::unique_ptr<State> state_;
+};
+
+} // namespace backstay::core

@@ -1,0 +1,55 @@
+#pragma once
+
+#include "repo/condemned.hpp"
+
+namespace backstay::core {
+
+/// A writer's (or long reader's) announced session: protocol.md, "Writer" 1, 2, 5, 6, 7 and "Reader" 3. One thread at a time.
+class Session {
+public:
+    /// Creates sessions/<sid>, waits, then reads gc/.
+    Session(Repository& repository, const std::string& purpose, const std::stop_token& stop);
+    /// Gives up if neither committed nor ended: best effort, errors are swallowed (a collector will fence it).
+    ~Session();
+
+    const SessionId& id() const { return id_; }
+    /// What gc/ named after the announcement.
+    const Condemned& condemned() const { return condemned_; }
+
+    /// All segments must be durable. Creates snapshots/<sid>, then reads gc/. Throws Error{fenced} if somebody ended the session first, or spent it: nothing is committed then.
+    /// Returns the SHA-256 of the object.
+    Digest commit(ByteSpan encoded_snapshot, const std::stop_token& stop);
+
+    /// A tombstone at snapshots/<sid>, then tidying. For a reader: merely removes the session.
+    void give_up(const std::string& reason, const std::stop_token& stop);
+
+    /// A reader's: throws Error{fenced} if the session was ended by a collector; then ends it.
+    void finish_reading(const std::stop_token& stop);
+
+private:
+    Repository& repository_;
+    SessionId id_;
+    Condemned condemned_;
+    enum class State { live, ended } state_ = State::live;
+    bool reader_ = false;
+};
+
+/// Creates a tombstone for somebody else's session. True if the session has ended now without a snapshot, false if it had committed.
+bool fence_session(Repository& repository, const SessionId& id, const std::string& reason, const std::stop_token& stop);
+
+/// sessions/ as listed, fresh.
+struct ListedSession {
+    SessionId id;
+    std::optional<SessionRecord> record; ///< empty: unreadable
+    Timestamp last_sign;                 ///< the store's time of the session object, or of the last segment of the session if that is later
+};
+std::vector<ListedSession> list_sessions(Repository& repository, const std::stop_token& stop);
+
+/// True if it is of this host and boot and its process has gone.
+bool process_has_gone(const SessionRecord& session);
+
+/// This host's name and boot id.
+std::string host_name();
+std::string boot_id();
+
+} // namespace backstay::core

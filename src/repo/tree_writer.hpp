@@ -1,0 +1,25 @@
+#pragma once
+
+#include "format/tree_page.hpp"
+#include "repo/blob_writer.hpp"
+
+#include <memory>
+
+namespace backstay::core {
+
+/// Writes a tree from its entries in path_less order: pages as they fill, folders as they end; nothing but the open folders' last pages is in memory. One thread at a time.
+class TreeWriter {
+public:
+    TreeWriter(const KeyChain& keys, BlobWriter::Lane& lane);
+    ~TreeWriter();
+    /// Folders that no entry names are made without attributes. Throws Error{invalid} if out of order, a path twice, or below something that is no folder.
+    void add(Entry entry);
+    /// The root's page and totals. Requires: no more entries.
+    Subtree finish();
+
+private:
+    struct State;
+    std::unique_ptr<State> state_;
+};
+
+} // namespace backstay::core
