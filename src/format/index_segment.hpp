@@ -1,5 +1,6 @@
 #pragma once
 
+#include "base/clock.hpp"
 #include "format/content.hpp"
 #include "format/pack.hpp"
 
