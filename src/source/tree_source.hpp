@@ -27,4 +27,7 @@ struct TreeSourceOptions {
 /// Everything that `rsync -aHAXS --numeric-ids` keeps, and file flags. Walks with as many lanes as asked, folders shared out among them.
 std::unique_ptr<DataSource> make_tree_source(TreeSourceOptions options);
 
+/// Roots as a snapshot names them: absolute (against the working folder), "." and ".." and double '/' resolved lexically, each once, in byte order.
+std::vector<std::string> absolute_roots(const std::vector<std::string>& roots);
+
 } // namespace backstay::core
