@@ -26,6 +26,10 @@ struct RestoreOptions {
 Record restore_to_directory(Repository& repository, const Snapshot& snapshot, const std::string& path, DirectoryTargetOptions target, const RestoreOptions& options,
                             const EngineLimits& limits, JobContext& context);
 
+/// To where it came from: what is in sources of kind "tree" (below `path`), into "/". `target.path` is ignored. Throws Error{invalid} if nothing of `path` came from a tree.
+Record restore_in_place(Repository& repository, const Snapshot& snapshot, const std::string& path, DirectoryTargetOptions target, const RestoreOptions& options,
+                        const EngineLimits& limits, JobContext& context);
+
 /// The same into anything that pulls: plan, run, verify (if asked), commit; abandon on failure.
 Record restore_to_target(Repository& repository, const Snapshot& snapshot, const std::string& path, Target& target, const RestoreOptions& options,
                          const EngineLimits& limits, JobContext& context);

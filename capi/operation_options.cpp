@@ -1,0 +1,256 @@
+#include "operation_options.hpp"
+
+#include "base/error.hpp"
+#include "base/file.hpp"
+#include "base/size_text.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <fmt/format.h>
+#include <set>
+
+namespace backstay::capi {
+
+namespace {
+
+using core::Error;
+using core::ErrorCode;
+using core::OptionSet;
+
+constexpr std::size_t max_pattern_file = 64 * core::MiB;
+
+std::vector<std::string> split(std::string_view text, char separator)
+{
+    std::vector<std::string> parts;
+    while (!text.empty()) {
+        const std::size_t end = std::min(text.find(separator), text.size());
+        if (end > 0) {
+            parts.emplace_back(text.substr(0, end));
+        }
+        text.remove_prefix(std::min(end + 1, text.size()));
+    }
+    return parts;
+}
+
+std::vector<std::string> group_by_of(const OptionSet& set)
+{
+    std::vector<std::string> names = split(set.text("group-by"), ',');
+    for (std::string& name : names) {
+        if (name == "paths" || name == "hosts" || name == "tags") {
+            name.pop_back();
+        }
+        if (name != "host" && name != "path" && name != "tag") {
+            throw Error(ErrorCode::invalid, fmt::format("group-by takes host, path and tag, not '{}'", name), "group-by");
+        }
+    }
+    return names;
+}
+
+std::vector<std::string> patterns_of_file(const std::string& path)
+{
+    const core::Bytes bytes = core::read_small_file(path, max_pattern_file);
+    std::vector<std::string> lines = split(core::as_text(bytes), '\n');
+    lines.erase(std::remove_if(lines.begin(), lines.end(), [](const std::string& line) { return line.front() == '#'; }), lines.end());
+    return lines;
+}
+
+double seconds_of(const core::Duration& duration)
+{
+    constexpr double days_a_month = 30.436875; // a Gregorian month on average
+    return static_cast<double>(duration.seconds) + static_cast<double>(duration.months) * days_a_month * 86400;
+}
+
+/// "5%", "1GiB" or "unlimited".
+void set_max_unused(const std::string& text, core::PruneOptions& options)
+{
+    if (text == "unlimited") {
+        options.max_unused_bytes = UINT64_MAX;
+        return;
+    }
+    if (text.ends_with('%')) {
+        double percent = 0;
+        const char* last = text.data() + text.size() - 1;
+        const auto [end, failed] = std::from_chars(text.data(), last, percent);
+        if (failed == std::errc() && end == last && percent >= 0 && percent < 100) {
+            options.max_unused_fraction = percent / 100;
+            return;
+        }
+    } else if (const auto bytes = core::parse_size(text); bytes) {
+        options.max_unused_bytes = *bytes;
+        return;
+    }
+    throw Error(ErrorCode::invalid, fmt::format("option 'max-unused' takes a size, a percentage below 100% or 'unlimited', not '{}'", text),
+                "max-unused");
+}
+
+} // namespace
+
+core::SnapshotFilter filter_of(const OptionSet& set)
+{
+    core::SnapshotFilter filter;
+    filter.hosts = set.texts("host");
+    filter.tags = set.texts("tag");
+    filter.paths = set.texts("path");
+    const bool has_kind = set.scope() == "filter" || set.scope() == "snapshots";
+    if (has_kind) {
+        const std::string kind = set.text("kind");
+        filter.kind = kind == "all" ? "" : kind;
+    }
+    return filter;
+}
+
+core::SnapshotChange change_of(const OptionSet& set, const core::Snapshot& snapshot)
+{
+    core::SnapshotChange change;
+    const bool has_set = set.has("set");
+    if (has_set && (set.has("add") || set.has("remove"))) {
+        throw Error(ErrorCode::invalid, "tags are either set, or added and removed", "set");
+    }
+    if (set.flag("pin") && set.flag("unpin")) {
+        throw Error(ErrorCode::invalid, "a snapshot is either pinned or unpinned", "pin");
+    }
+    if (has_set || set.has("add") || set.has("remove")) {
+        std::set<std::string> tags(snapshot.tags.begin(), snapshot.tags.end());
+        if (has_set) {
+            tags.clear();
+        }
+        for (const char* key : {"set", "add"}) {
+            for (const std::string& given : set.texts(key)) {
+                const std::vector<std::string> each = split(given, ',');
+                tags.insert(each.begin(), each.end());
+            }
+        }
+        for (const std::string& given : set.texts("remove")) {
+            for (const std::string& tag : split(given, ',')) {
+                tags.erase(tag);
+            }
+        }
+        change.tags.emplace(tags.begin(), tags.end());
+    }
+    if (set.flag("pin") || set.flag("unpin")) {
+        change.pinned = set.flag("pin");
+    }
+    if (set.has("comment")) {
+        change.comment = set.text("comment");
+    }
+    if (!change.tags && !change.pinned && !change.comment) {
+        throw Error(ErrorCode::invalid, "nothing to change: give tags to add, remove or set, a pin or a comment");
+    }
+    return change;
+}
+
+core::BackupOptions backup_options(const OptionSet& set)
+{
+    core::BackupOptions options;
+    for (const std::string& given : set.texts("tag")) {
+        for (std::string& tag : split(given, ',')) {
+            options.tags.push_back(std::move(tag));
+        }
+    }
+    options.host = set.text("host");
+    options.time = set.time("time");
+    options.comment = set.text("comment");
+    options.parent = set.text("parent");
+    options.force = set.flag("force");
+    options.skip_if_unchanged = set.flag("skip-if-unchanged");
+    options.compression = static_cast<int>(set.number("compression"));
+    options.dry_run = set.flag("dry-run");
+    options.list = set.flag("list");
+    options.list_changes = set.text("filter");
+    if (options.list_changes.find_first_not_of("NMU") != std::string::npos) {
+        throw Error(ErrorCode::invalid, fmt::format("filter takes letters of NMU, not '{}'", options.list_changes), "filter");
+    }
+    return options;
+}
+
+core::RestoreOptions restore_options(const OptionSet& set)
+{
+    core::RestoreOptions options;
+    options.include = set.texts("include");
+    for (const std::string& file : set.texts("include-file")) {
+        const std::vector<std::string> patterns = patterns_of_file(file);
+        options.include.insert(options.include.end(), patterns.begin(), patterns.end());
+    }
+    options.exclude = set.texts("exclude");
+    options.strip_components = static_cast<unsigned>(set.number("strip-components"));
+    options.verify = set.flag("verify");
+    options.dry_run = set.flag("dry-run");
+    options.list = set.flag("list");
+    return options;
+}
+
+core::SnapshotsOptions snapshots_options(const OptionSet& set)
+{
+    core::SnapshotsOptions options;
+    options.filter = filter_of(set);
+    options.latest = static_cast<unsigned>(set.number("latest"));
+    options.group_by = group_by_of(set);
+    return options;
+}
+
+core::FindOptions find_options(const OptionSet& set)
+{
+    core::FindOptions options;
+    options.patterns = set.texts("pattern");
+    if (options.patterns.empty()) {
+        throw Error(ErrorCode::invalid, "give at least one pattern to look for", "pattern");
+    }
+    options.ignore_case = set.flag("ignore-case");
+    options.snapshot = set.text("snapshot");
+    options.filter = filter_of(set);
+    return options;
+}
+
+core::CheckOptions check_options(const OptionSet& set)
+{
+    core::CheckOptions options;
+    if (set.has("read-data")) {
+        options.read_data = set.percent("read-data");
+    }
+    return options;
+}
+
+core::PruneOptions prune_options(const OptionSet& set)
+{
+    core::PruneOptions options;
+    set_max_unused(set.text("max-unused"), options);
+    options.max_repack_bytes = set.size("max-repack-size");
+    options.wait = set.flag("wait");
+    options.fence_after = seconds_of(set.duration("fence-after").value_or(core::Duration{0, 24 * 3600}));
+    options.alone = set.flag("alone");
+    options.dry_run = set.flag("dry-run");
+    return options;
+}
+
+core::ForgetOptions forget_options(const OptionSet& set)
+{
+    core::ForgetOptions options;
+    options.snapshots = set.texts("snapshot");
+    options.filter = filter_of(set);
+    core::RetentionPolicy& policy = options.policy;
+    const auto count = [&set](const char* key) { return static_cast<int>(set.number(key)); };
+    policy.last = count("keep-last");
+    policy.hourly = count("keep-hourly");
+    policy.daily = count("keep-daily");
+    policy.weekly = count("keep-weekly");
+    policy.monthly = count("keep-monthly");
+    policy.quarterly = count("keep-quarterly");
+    policy.yearly = count("keep-yearly");
+    policy.within = set.duration("keep-within");
+    policy.within_hourly = set.duration("keep-within-hourly");
+    policy.within_daily = set.duration("keep-within-daily");
+    policy.within_weekly = set.duration("keep-within-weekly");
+    policy.within_monthly = set.duration("keep-within-monthly");
+    policy.within_quarterly = set.duration("keep-within-quarterly");
+    policy.within_yearly = set.duration("keep-within-yearly");
+    policy.tags = set.texts("keep-tag");
+    policy.group_by = group_by_of(set);
+    options.dry_run = set.flag("dry-run");
+    options.alone = set.flag("alone");
+    if (set.flag("prune")) {
+        options.prune = prune_options(set);
+    }
+    return options;
+}
+
+} // namespace backstay::capi
