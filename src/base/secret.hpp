@@ -23,7 +23,8 @@ public:
 
 private:
     struct Wipe {
-        std::size_t mapped = 0;
+        explicit Wipe(std::size_t size = 0) : mapped(size) {}
+        std::size_t mapped;
         void operator()(std::uint8_t* data) const noexcept;
     };
     std::unique_ptr<std::uint8_t, Wipe> data_;

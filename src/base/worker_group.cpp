@@ -1,1 +1,76 @@
 #include "base/worker_group.hpp"
+
+#include "base/error.hpp"
+
+#include <csignal>
+#include <pthread.h>
+#include <utility>
+
+namespace backstay::core {
+
+WorkerGroup::WorkerGroup(std::stop_token parent) : forward_(std::move(parent), [this] { stop_.request_stop(); }) {}
+
+WorkerGroup::~WorkerGroup()
+{
+    stop_.request_stop();
+    for (std::thread& thread : threads_) {
+        if (thread.joinable()) {
+            thread.join();
+        }
+    }
+}
+
+void WorkerGroup::start(const std::string& name, std::function<void(std::stop_token)> body)
+{
+    sigset_t all;
+    sigset_t before;
+    sigfillset(&all);
+    ::pthread_sigmask(SIG_SETMASK, &all, &before); // inherited by the thread: signals are the host's
+    try {
+        threads_.emplace_back([this, body = std::move(body)] {
+            try {
+                body(stop_.get_token());
+            } catch (...) {
+                fail(std::current_exception());
+            }
+        });
+    } catch (...) {
+        ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+        throw;
+    }
+    ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    ::pthread_setname_np(threads_.back().native_handle(), name.substr(0, 15).c_str());
+}
+
+void WorkerGroup::join()
+{
+    for (std::thread& thread : threads_) {
+        if (thread.joinable()) {
+            thread.join();
+        }
+    }
+    const std::lock_guard lock(mutex_);
+    if (first_error_) {
+        std::rethrow_exception(std::exchange(first_error_, nullptr));
+    }
+}
+
+void WorkerGroup::fail(std::exception_ptr error)
+{
+    {
+        const std::lock_guard lock(mutex_);
+        if (!first_error_) {
+            first_error_ = std::move(error);
+        }
+    }
+    stop_.request_stop();
+}
+
+void throw_if_stopped(const std::stop_token& stop)
+{
+    if (stop.stop_requested()) {
+        throw Error(ErrorCode::cancelled, "cancelled");
+    }
+}
+
+} // namespace backstay::core
