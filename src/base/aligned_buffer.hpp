@@ -28,7 +28,8 @@ public:
 
 private:
     struct Unmap {
-        explicit Unmap(std::size_t size = 0) : mapped(size) {}
+        Unmap() : mapped(0) {}
+        explicit Unmap(std::size_t size) : mapped(size) {}
         std::size_t mapped;
         void operator()(std::uint8_t* data) const noexcept;
     };

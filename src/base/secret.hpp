@@ -23,7 +23,8 @@ public:
 
 private:
     struct Wipe {
-        explicit Wipe(std::size_t size = 0) : mapped(size) {}
+        Wipe() : mapped(0) {}
+        explicit Wipe(std::size_t size) : mapped(size) {}
         std::size_t mapped;
         void operator()(std::uint8_t* data) const noexcept;
     };
