@@ -5,6 +5,7 @@
 #include "repo/blob_writer.hpp"
 
 #include <functional>
+#include <memory>
 
 namespace backstay::core {
 
@@ -29,8 +30,20 @@ void for_each_chunk(BlobReader& reader, const Content& content, const std::stop_
 /// Calls `each` for ids of list pages, too (with their kind): what a content refers to, for "is all of it known" and for marks.
 void for_each_reference(BlobReader& reader, const Content& content, const std::stop_token& stop, const std::function<void(const BlobId&, BlobKind)>& each);
 
-/// Stores a stream of small records (entry logs, problems) as BlobKind::record chunks of up to 128 KiB, and reads it back.
-Content write_records(const KeyChain& keys, BlobWriter::Lane& lane, const std::vector<Bytes>& records);
+/// Stores a stream of small records (entry logs, problems) as BlobKind::record chunks of up to 128 KiB, each record behind its length. One thread at a time.
+class RecordWriter {
+public:
+    RecordWriter(const KeyChain& keys, BlobWriter::Lane& lane);
+    ~RecordWriter();
+    void add(ByteSpan record);
+    Content finish();
+
+private:
+    struct State;
+    std::unique_ptr<State> state_;
+};
+
+/// Reads it back, record by record.
 void read_records(BlobReader& reader, const Content& content, const std::stop_token& stop, const std::function<void(ByteSpan)>& each);
 
 } // namespace backstay::core
