@@ -5,7 +5,8 @@
 #include <memory>
 #include <string>
 
-namespace backstay::core {
+namespace backstay::core
+{
 
 enum class ArchiveFormat { tar, tar_zst, zip, iso9660 };
 
@@ -16,7 +17,8 @@ struct ArchiveTargetOptions {
     bool overwrite = false;
 };
 
-/// Writes a subtree as pax tar (plain or zstd), zip or ISO 9660 (Rock Ridge, Joliet). What the format cannot hold is reported, entry by entry, never dropped in silence.
+/// Writes a subtree as pax tar (plain or zstd), zip or ISO 9660 (Rock Ridge, Joliet). What the
+/// format cannot hold is reported, entry by entry, never dropped in silence.
 std::unique_ptr<Target> make_archive_target(ArchiveTargetOptions options);
 
 } // namespace backstay::core

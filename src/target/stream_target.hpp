@@ -4,10 +4,11 @@
 
 #include <memory>
 
-namespace backstay::core {
+namespace backstay::core
+{
 
-/// Writes one stream of a snapshot to a descriptor (a pipe, a file), in order. The view's root, or its only entry with content, is the stream.
-/// The descriptor is borrowed.
+/// Writes one stream of a snapshot to a descriptor (a pipe, a file), in order. The view's root, or
+/// its only entry with content, is the stream. The descriptor is borrowed.
 std::unique_ptr<Target> make_stream_target(int descriptor);
 
 } // namespace backstay::core
