@@ -97,13 +97,13 @@ void give_up_dead_sessions(Repository& repository, const std::vector<SessionId>&
 } // namespace
 
 std::map<std::string, std::shared_ptr<SnapshotView>> resume_interrupted(Repository& repository, BlobWriter& writer, const std::shared_ptr<BlobReader>& reader,
-                                                                        const std::string& series, const std::vector<SessionId>& committed,
+                                                                        const std::string& series, Timestamp since, const std::vector<SessionId>& committed,
                                                                         const std::string& temporary_folder, std::size_t memory, const std::stop_token& stop)
 {
     std::map<std::string, std::unique_ptr<EntrySorter>> sorters;
     std::vector<SessionId> interrupted;
     for (const BlobIndex::FoundCheckpoint& found : reader->index().checkpoints()) {
-        if (found.checkpoint.series != series || was_committed(committed, found.session)) {
+        if (found.checkpoint.series != series || found.written < since || was_committed(committed, found.session)) {
             continue;
         }
         interrupted.push_back(found.session);

@@ -40,10 +40,10 @@ private:
     double time_of_last_;
 };
 
-/// What interrupted runs of the series left since `parent` (their sessions never committed): a tree for each source, as views over blobs that this session stored. Empty if there is nothing.
+/// What interrupted runs of the series left after `since` (the parent's time; sessions not among `committed`): a tree for each source, as views over blobs that this session stored. Empty if there is nothing.
 /// Sessions of this host whose process has gone are given up for them (tombstones).
 std::map<std::string, std::shared_ptr<SnapshotView>> resume_interrupted(Repository& repository, BlobWriter& writer, const std::shared_ptr<BlobReader>& reader,
-                                                                        const std::string& series, const std::vector<SessionId>& committed,
+                                                                        const std::string& series, Timestamp since, const std::vector<SessionId>& committed,
                                                                         const std::string& temporary_folder, std::size_t memory, const std::stop_token& stop);
 
 } // namespace backstay::core

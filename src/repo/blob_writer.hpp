@@ -2,7 +2,6 @@
 
 #include "base/worker_group.hpp"
 #include "repo/blob_index.hpp"
-#include "repo/session.hpp"
 
 #include <memory>
 
@@ -29,7 +28,7 @@ struct BlobCounts {
 class BlobWriter {
 public:
     /// Works on threads of `group` (so their failure stops everything that hangs on it). All references must outlive it.
-    BlobWriter(Repository& repository, const Session& session, BlobIndex& index, BlobWriterOptions options, WorkerGroup& group);
+    BlobWriter(Repository& repository, const SessionId& session, BlobIndex& index, BlobWriterOptions options, WorkerGroup& group);
     ~BlobWriter();
 
     /// A producer's own place to gather frames in, so that what it stores in sequence lies in sequence.

@@ -18,7 +18,7 @@ public:
     std::string source_record() const override;
 
     /// The view of what lies below `path` (a folder, or one file: then the view's root is that file). Throws Error{not_found}.
-    std::unique_ptr<RepositoryView> at(std::string_view path);
+    std::unique_ptr<RepositoryView> at(std::string_view path, std::string source_record = {});
     BlobReader& reader();
     const Subtree& root() const;
 

@@ -1,0 +1,448 @@
+#include "engine/backup.hpp"
+
+#include "base/error.hpp"
+#include "base/worker_group.hpp"
+#include "engine/checkpoints.hpp"
+#include "engine/lane_reader.hpp"
+#include "engine/layered_view.hpp"
+#include "engine/series.hpp"
+#include "format/encoding.hpp"
+#include "repo/content_writer.hpp"
+#include "repo/repository_view.hpp"
+#include "repo/session.hpp"
+#include "repo/tree_writer.hpp"
+
+#include <algorithm>
+#include <fmt/format.h>
+#include <latch>
+#include <pwd.h>
+#include <unistd.h>
+
+namespace backstay::core {
+
+namespace {
+
+constexpr std::size_t max_problems_kept = 100'000; ///< in the snapshot; all are told
+constexpr const char* program_name = "backstay " BACKSTAY_VERSION;
+
+std::string user_name()
+{
+    std::array<char, 4096> buffer{};
+    passwd entry{};
+    passwd* found = nullptr;
+    if (::getpwuid_r(::geteuid(), &entry, buffer.data(), buffer.size(), &found) == 0 && found != nullptr) {
+        return found->pw_name;
+    }
+    return std::to_string(::geteuid());
+}
+
+/// What the problems of a snapshot will be, while lanes report them. Thread-safe.
+class ProblemLog {
+public:
+    explicit ProblemLog(JobContext& context) : context_(context) {}
+
+    void add(const ProblemRecord& problem)
+    {
+        {
+            const std::lock_guard lock(mutex_);
+            ++count_;
+            if (records_.size() < max_problems_kept) {
+                Bytes record;
+                Encoder encoder(record);
+                encode_problem(encoder, problem);
+                records_.push_back(std::move(record));
+            }
+        }
+        context_.problem(problem);
+    }
+
+    std::uint64_t count() const
+    {
+        const std::lock_guard lock(mutex_);
+        return count_;
+    }
+
+    Content store(const KeyChain& keys, BlobWriter::Lane& lane)
+    {
+        const std::lock_guard lock(mutex_);
+        RecordWriter writer(keys, lane);
+        for (const Bytes& record : records_) {
+            writer.add(record);
+        }
+        return writer.finish();
+    }
+
+private:
+    JobContext& context_;
+    mutable std::mutex mutex_; // guards the two below
+    std::uint64_t count_ = 0;
+    std::vector<Bytes> records_;
+};
+
+/// One source's part of a backup: open, lanes, finish, and settle exactly once whatever happens.
+class SourceRun {
+public:
+    SourceRun(BackupSource given, const BackupShared& shared, std::shared_ptr<SnapshotView> parent)
+        : given_(std::move(given)), shared_(shared), parent_(std::move(parent))
+    {
+        result_.name = given_.name;
+        result_.kind = given_.kind;
+        result_.roots = given_.roots;
+    }
+
+    ~SourceRun()
+    {
+        try {
+            settle(false);
+        } catch (...) {
+            // The backup has failed already, and says why; a source that cannot undo has said so to its own sink.
+        }
+    }
+    SourceRun(const SourceRun&) = delete;
+    SourceRun& operator=(const SourceRun&) = delete;
+
+    const BackupSource& given() const { return given_; }
+    const SnapshotSource& result() const { return result_; }
+
+    /// Everything up to the verdict. An optional source's failure stays with it.
+    void run()
+    {
+        try {
+            drain();
+        } catch (const Error& error) {
+            if (!given_.optional || error.code() == ErrorCode::cancelled) {
+                throw;
+            }
+            result_.verdict = static_cast<std::uint8_t>(SourceVerdict::Kind::failed);
+            result_.message = error.what();
+            shared_.problem({given_.name, "", static_cast<std::int32_t>(error.code()), error.what()});
+        }
+    }
+
+    void settle(bool committed)
+    {
+        if (std::exchange(open_, false)) {
+            given_.source->settle(committed);
+        }
+    }
+
+private:
+    void drain()
+    {
+        const auto problems = [this](const Problem& problem) {
+            shared_.problem({given_.name, problem.path, static_cast<std::int32_t>(problem.code), problem.message});
+        };
+        const SessionPlan plan = given_.source->open(parent_.get(), problems, shared_.context.stop());
+        open_ = true;
+        shared_.context.progress().entries_total.fetch_add(plan.entries);
+        shared_.context.progress().bytes_total.fetch_add(plan.bytes);
+
+        WorkerGroup lanes(shared_.context.stop());
+        for (std::uint32_t lane = 0; lane < plan.lanes; ++lane) {
+            lanes.start("lane", [this, lane](const std::stop_token&) {
+                LaneReader(shared_, given_.name, *given_.source, lane, parent_.get(), linked_).drain();
+            });
+        }
+        lanes.join();
+        take_verdict(given_.source->finish());
+    }
+
+    void take_verdict(const SourceVerdict& verdict)
+    {
+        if (verdict.kind == SourceVerdict::Kind::failed) {
+            throw Error(ErrorCode::source, verdict.message.empty() ? "the source failed" : verdict.message, given_.name);
+        }
+        result_.verdict = static_cast<std::uint8_t>(verdict.kind);
+        result_.problems = verdict.problems;
+        result_.record = verdict.record;
+        result_.message = verdict.message;
+        if (verdict.kind == SourceVerdict::Kind::damaged) {
+            shared_.problem({given_.name, "", static_cast<std::int32_t>(ErrorCode::damaged),
+                             verdict.message.empty() ? "the source says that what it gave is not whole" : verdict.message});
+        }
+    }
+
+    BackupSource given_;
+    const BackupShared& shared_;
+    std::shared_ptr<SnapshotView> parent_;
+    LinkedContents linked_;
+    SnapshotSource result_;
+    bool open_ = false;
+};
+
+void check_order(const std::vector<BackupSource>& sources)
+{
+    for (const BackupSource& source : sources) {
+        // Following `after` for as many steps as there are sources comes to an end, or there is a circle.
+        const BackupSource* at = &source;
+        for (std::size_t steps = 0; !at->after.empty(); ++steps) {
+            const auto next = std::find_if(sources.begin(), sources.end(), [at](const BackupSource& other) { return other.name == at->after; });
+            if (next == sources.end()) {
+                throw Error(ErrorCode::invalid, fmt::format("source '{}' waits for '{}', which is not in the backup", at->name, at->after));
+            }
+            if (steps > sources.size()) {
+                throw Error(ErrorCode::invalid, fmt::format("source '{}' waits for itself", source.name));
+            }
+            at = &*next;
+        }
+    }
+}
+
+/// Side by side, but for those that wait for another.
+void run_sources(std::vector<std::unique_ptr<SourceRun>>& runs, const std::stop_token& stop)
+{
+    std::map<std::string, std::unique_ptr<std::latch>> done;
+    for (const auto& run : runs) {
+        done[run->given().name] = std::make_unique<std::latch>(1);
+    }
+    WorkerGroup group(stop);
+    for (const auto& run : runs) {
+        group.start("source", [&run, &done](const std::stop_token& stopped) {
+            struct Release {
+                std::latch& latch;
+                ~Release() { latch.count_down(); }
+            } release{*done.at(run->given().name)};
+            if (!run->given().after.empty()) {
+                done.at(run->given().after)->wait();
+                throw_if_stopped(stopped);
+            }
+            run->run();
+        });
+    }
+    group.join();
+}
+
+std::shared_ptr<SnapshotView> source_view(const std::shared_ptr<RepositoryView>& root, const std::string& name, const Snapshot* parent)
+{
+    if (!root || !root->lookup(name)) {
+        return nullptr;
+    }
+    std::string record;
+    for (const SnapshotSource& source : parent->record.sources) {
+        if (source.name == name) {
+            record = source.record;
+        }
+    }
+    return root->at(name, record);
+}
+
+Record source_record(const SnapshotSource& source)
+{
+    Record record("source");
+    record.set("name", source.name).set("kind", source.kind).set("roots", source.roots);
+    record.set("verdict", source.verdict == 1 ? "ok" : source.verdict == 2 ? "damaged" : "failed");
+    record.set("problems", source.problems).set("message", source.message);
+    return record;
+}
+
+/// A whole backup, step by step.
+class BackupRun {
+public:
+    BackupRun(Repository& repository, std::vector<BackupSource> sources, const BackupOptions& options, const EngineLimits& limits,
+              JobContext& context)
+        : repository_(repository), sources_(std::move(sources)), options_(options), limits_(limits), context_(context), problems_(context)
+    {
+        record_.time = options.time.value_or(repository.clock().now());
+        record_.host = options.host.empty() ? host_name() : options.host;
+        record_.user = user_name();
+        record_.tags = options.tags;
+        record_.comment = options.comment;
+        record_.program = program_name;
+        record_.series = series_name(repository.keys(), record_.host, sources_);
+    }
+
+    Record run()
+    {
+        const std::stop_token& stop = context_.stop();
+        check_order(sources_);
+        if (!options_.dry_run) {
+            session_ = std::make_unique<Session>(repository_, "backup", stop);
+            record_.id = session_->id();
+        }
+        const Condemned condemned = session_ ? session_->condemned() : read_condemned(repository_, stop);
+        record_.condemned_digest = condemned.digest;
+        const SnapshotList list = list_snapshots(repository_, stop);
+        parent_ = choose_parent(list, options_.parent, record_.series, record_.host);
+        take_series(list);
+        std::shared_ptr<BlobIndex> index = BlobIndex::load(repository_, condemned, Freshness::cached, stop);
+
+        WorkerGroup group(stop);
+        try {
+            store(list, condemned, index, group);
+        } catch (...) {
+            // What stopped the threads is the cause; what came of it is not.
+            group.request_stop();
+            group.join();
+            throw;
+        }
+        return summary();
+    }
+
+private:
+    void take_series(const SnapshotList& list)
+    {
+        record_.parent = parent_ ? parent_->record.id : SessionId{};
+        if (const Snapshot* before = predecessor_of(list, record_.series); before != nullptr) {
+            record_.counter = before->record.counter;
+            record_.predecessor = before->record.id;
+            record_.predecessor_digest = before->digest;
+        }
+        ++record_.counter;
+    }
+
+    void store(const SnapshotList& list, const Condemned& condemned, const std::shared_ptr<BlobIndex>& index, WorkerGroup& group)
+    {
+        const std::stop_token& stop = context_.stop();
+        BlobWriter writer(repository_, record_.id, *index,
+                          {options_.compression, limits_.threads, limits_.memory * 5 / 8, options_.dry_run}, group);
+        const auto reader = std::make_shared<BlobReader>(repository_, index, limits_.memory / 16);
+        EntrySorter sorter(limits_.memory / 8, temporary_folder_());
+        Checkpointer checkpointer(repository_.keys(), writer, record_.series, options_.dry_run ? UINT64_MAX : options_.checkpoint_bytes,
+                                  options_.dry_run ? 1e18 : options_.checkpoint_seconds, temporary_folder_());
+        const BackupShared shared{repository_, writer, *reader, checkpointer, sorter, options_, context_, figures_,
+                                  [this](const ProblemRecord& problem) { problems_.add(problem); }};
+
+        auto resumed = find_interrupted(list, condemned, writer, reader);
+        const std::shared_ptr<RepositoryView> parent_root = parent_ ? std::make_shared<RepositoryView>(reader, parent_->record.root) : nullptr;
+        std::vector<std::unique_ptr<SourceRun>> runs;
+        for (const BackupSource& source : sources_) {
+            checkpointer.add_source(source.name);
+            auto older = source_view(parent_root, source.name, parent_ ? &*parent_ : nullptr);
+            auto& newer = resumed[source.name];
+            auto parent = newer ? std::make_shared<LayeredView>(newer, older) : older;
+            runs.push_back(std::make_unique<SourceRun>(source, shared, std::move(parent)));
+        }
+        run_sources(runs, group.stop_token());
+        throw_if_stopped(stop);
+        for (const auto& run : runs) {
+            record_.sources.push_back(run->result());
+            context_.emit(source_record(run->result()));
+        }
+        write_tree(writer, sorter);
+        writer.finish();
+        counts_ = writer.counts();
+        finish_record();
+        commit(runs);
+        group.join();
+    }
+
+    std::string temporary_folder_() const { return limits_.temporary_folder.empty() ? temporary_folder() : limits_.temporary_folder; }
+
+    std::map<std::string, std::shared_ptr<SnapshotView>> find_interrupted(const SnapshotList& list, const Condemned& condemned, BlobWriter& writer,
+                                                                          const std::shared_ptr<BlobReader>& reader)
+    {
+        if (options_.dry_run || options_.force) {
+            return {};
+        }
+        std::vector<SessionId> ended(condemned.sessions.begin(), condemned.sessions.end());
+        for (const Snapshot& snapshot : list.snapshots) {
+            ended.push_back(snapshot.record.id);
+        }
+        return resume_interrupted(repository_, writer, reader, record_.series, parent_ ? parent_->record.time : Timestamp{INT64_MIN, 0}, ended,
+                                  temporary_folder_(), limits_.memory / 16, context_.stop());
+    }
+
+    void write_tree(BlobWriter& writer, EntrySorter& sorter)
+    {
+        const auto lane = writer.open_lane();
+        TreeWriter tree(repository_.keys(), *lane);
+        std::string below_a_file;
+        sorter.drain(
+            [&](Entry entry) {
+                throw_if_stopped(context_.stop());
+                tree.add(std::move(entry));
+            },
+            [&](const std::string& path) {
+                problems_.add({"", path, static_cast<std::int32_t>(ErrorCode::source), "came more than once: the last is kept"});
+            });
+        record_.root = tree.finish();
+        record_.problems = problems_.store(repository_.keys(), *lane);
+        lane->flush();
+    }
+
+    void finish_record()
+    {
+        SnapshotCounts& counts = record_.counts;
+        counts.entries = figures_.entries;
+        counts.entries_new = figures_.entries_new;
+        counts.entries_changed = figures_.entries_changed;
+        counts.entries_unchanged = figures_.entries_unchanged;
+        counts.bytes_source = figures_.bytes_source;
+        counts.bytes_read = figures_.bytes_read;
+        counts.bytes_new = counts_.bytes_new;
+        counts.bytes_stored = counts_.bytes_stored;
+        counts.blobs_new = counts_.blobs_new;
+        counts.problems = problems_.count();
+        counts.milliseconds = static_cast<std::uint64_t>(context_.seconds() * 1000);
+    }
+
+    bool unchanged() const { return parent_ && options_.skip_if_unchanged && parent_->record.root.page == record_.root.page; }
+
+    void commit(std::vector<std::unique_ptr<SourceRun>>& runs)
+    {
+        if (!session_) {
+            return;
+        }
+        if (unchanged()) {
+            session_->give_up("nothing changed", context_.stop());
+            return;
+        }
+        throw_if_stopped(context_.stop());
+        session_->commit(encode_snapshot(record_), context_.stop());
+        committed_ = true;
+        for (const auto& run : runs) {
+            settle_after_commit(*run);
+        }
+    }
+
+    /// The snapshot counts, whatever the source says now: its trouble is a problem to be told.
+    void settle_after_commit(SourceRun& run)
+    {
+        try {
+            run.settle(true);
+        } catch (const Error& error) {
+            problems_.add({run.given().name, "", static_cast<std::int32_t>(error.code()), error.what()});
+        }
+    }
+
+    Record summary() const
+    {
+        const SnapshotCounts& counts = record_.counts;
+        Record record("summary");
+        record.set("command", "backup");
+        record.set("snapshot", committed_ ? record_.id.hex() : std::string());
+        record.set("parent", parent_ ? parent_->record.id.hex() : std::string());
+        record.set("entries", counts.entries).set("entries_new", counts.entries_new);
+        record.set("entries_changed", counts.entries_changed).set("entries_unchanged", counts.entries_unchanged);
+        record.set("bytes_source", counts.bytes_source).set("bytes_read", counts.bytes_read);
+        record.set("bytes_new", counts.bytes_new).set("bytes_stored", counts.bytes_stored).set("blobs_new", counts.blobs_new);
+        record.set("problems", problems_.count());
+        record.set("unchanged", unchanged()).set("dry_run", options_.dry_run);
+        record.set("verdict", problems_.count() == 0 ? "ok" : "problems");
+        record.set("seconds", Seconds{static_cast<std::int64_t>(counts.milliseconds / 1000),
+                                      static_cast<std::uint32_t>(counts.milliseconds % 1000 * 1'000'000)});
+        return record;
+    }
+
+    Repository& repository_;
+    std::vector<BackupSource> sources_;
+    const BackupOptions& options_;
+    const EngineLimits& limits_;
+    JobContext& context_;
+    ProblemLog problems_;
+    BackupFigures figures_;
+    SnapshotRecord record_;
+    std::unique_ptr<Session> session_;
+    std::optional<Snapshot> parent_;
+    BlobCounts counts_;
+    bool committed_ = false;
+};
+
+} // namespace
+
+Record run_backup(Repository& repository, std::vector<BackupSource> sources, const BackupOptions& options, const EngineLimits& limits, JobContext& context)
+{
+    return BackupRun(repository, std::move(sources), options, limits, context).run();
+}
+
+} // namespace backstay::core

@@ -1,0 +1,230 @@
+#include "engine/lane_reader.hpp"
+
+#include "base/error.hpp"
+#include "base/worker_group.hpp"
+#include "repo/content_writer.hpp"
+
+#include <fmt/format.h>
+
+namespace backstay::core {
+
+namespace {
+
+constexpr int times_to_read_a_changing_file = 3;
+
+bool has_content(EntryKind kind) { return kind == EntryKind::file || kind == EntryKind::image; }
+
+/// Ends the backup, not just the entry.
+bool ends_everything(ErrorCode code)
+{
+    return code == ErrorCode::cancelled || code == ErrorCode::no_memory || code == ErrorCode::internal;
+}
+
+/// Whether two states of an entry without content are the same, for the report.
+bool same_attributes(const Entry& a, const Entry& b)
+{
+    return a.kind == b.kind && a.mode == b.mode && a.user_id == b.user_id && a.group_id == b.group_id && a.modified == b.modified &&
+           a.link_target == b.link_target && a.device == b.device && a.xattrs == b.xattrs;
+}
+
+} // namespace
+
+std::optional<Content> LinkedContents::find(const LinkIdentity& link, const Bytes& token) const
+{
+    const std::lock_guard lock(mutex_);
+    const auto found = known_.find(link);
+    const bool same = found != known_.end() && found->second.token == token;
+    return same ? std::optional(found->second.content) : std::nullopt;
+}
+
+void LinkedContents::add(const LinkIdentity& link, const Bytes& token, const Content& content)
+{
+    const std::lock_guard lock(mutex_);
+    if (known_.size() < most) {
+        known_[link] = {token, content};
+    }
+}
+
+LaneReader::LaneReader(const BackupShared& shared, const std::string& source_name, DataSource& source, std::uint32_t lane, SnapshotView* parent,
+                       LinkedContents& linked)
+    : shared_(shared), name_(source_name), source_(source), lane_(lane), parent_(parent), linked_(linked), blobs_(shared.writer.open_lane()),
+      chunker_(shared.repository.keys().cut_key(), shared.repository.config().chunker)
+{
+}
+
+void LaneReader::drain()
+{
+    while (std::optional<SourceEntry> entry = source_.next(lane_)) {
+        throw_if_stopped(shared_.context.stop());
+        const std::uint64_t item = entry->item;
+        take(std::move(*entry));
+        source_.release(lane_, item);
+        shared_.checkpointer.maybe_publish();
+    }
+    blobs_->flush();
+}
+
+void LaneReader::problem(ErrorCode code, const std::string& path, const std::string& message)
+{
+    shared_.problem({name_, path, static_cast<std::int32_t>(code), message});
+}
+
+void LaneReader::take(SourceEntry entry)
+{
+    shared_.context.set_current(entry.entry.path);
+    std::optional<Entry> before;
+    if (parent_ != nullptr) {
+        before = parent_->lookup(entry.base.empty() ? entry.entry.path : entry.base);
+    }
+    bool keep = true;
+    const Change change = store(entry, before, keep);
+    if (!keep) {
+        return;
+    }
+    Entry& kept = entry.entry;
+    shared_.figures.entries.fetch_add(1, std::memory_order_relaxed);
+    auto& counter = change == Change::new_entry  ? shared_.figures.entries_new
+                    : change == Change::modified ? shared_.figures.entries_changed
+                                                 : shared_.figures.entries_unchanged;
+    counter.fetch_add(1, std::memory_order_relaxed);
+    if (has_content(kept.kind)) {
+        shared_.figures.bytes_source.fetch_add(kept.size, std::memory_order_relaxed);
+    }
+    shared_.context.progress().entries.fetch_add(1, std::memory_order_relaxed);
+    if (change != Change::unchanged) {
+        shared_.checkpointer.entry_done(name_, kept);
+    }
+    tell(kept, change);
+    kept.path = name_ + "/" + kept.path;
+    shared_.sorter.add(kept);
+}
+
+LaneReader::Change LaneReader::store(SourceEntry& entry, const std::optional<Entry>& before, bool& keep)
+{
+    Entry& now = entry.entry;
+    const bool same_kind = before && before->kind == now.kind;
+    if (!has_content(now.kind)) {
+        now.size = 0;
+        return !before ? Change::new_entry : same_attributes(*before, now) ? Change::unchanged : Change::modified;
+    }
+    if (same_kind && take_over(entry, *before)) {
+        shared_.context.progress().bytes.fetch_add(now.size, std::memory_order_relaxed);
+        return Change::unchanged;
+    }
+    if (now.link) {
+        if (std::optional<Content> known = linked_.find(*now.link, now.change_token); known && !now.change_token.empty()) {
+            now.content = std::move(*known);
+            now.size = now.content.size();
+            return before ? Change::modified : Change::new_entry;
+        }
+    }
+    keep = read(entry);
+    if (keep && now.link && !now.change_token.empty()) {
+        linked_.add(*now.link, now.change_token, now.content);
+    }
+    return before ? Change::modified : Change::new_entry;
+}
+
+/// The parent's token again, and every single blob is in the index: a parent vouches for nothing.
+bool LaneReader::take_over(SourceEntry& entry, const Entry& before)
+{
+    Entry& now = entry.entry;
+    if (now.change_token.empty() || now.change_token != before.change_token || before.damaged || shared_.options.force) {
+        return false;
+    }
+    bool all_known = true;
+    const BlobIndex& index = shared_.reader.index();
+    try {
+        for_each_reference(shared_.reader, before.content, shared_.context.stop(),
+                           [&](const BlobId& id, BlobKind) { all_known = all_known && index.contains(id); });
+    } catch (const Error& error) {
+        const bool unreadable = error.code() == ErrorCode::damaged || error.code() == ErrorCode::not_found || error.code() == ErrorCode::fenced;
+        if (!unreadable) {
+            throw;
+        }
+        all_known = false; // a page of its list is lost: read it anew
+    }
+    if (!all_known) {
+        return false;
+    }
+    now.content = before.content;
+    now.size = before.size;
+    if (!now.file_flags) {
+        now.file_flags = before.file_flags;
+    }
+    return true;
+}
+
+/// False if there is nothing to keep: then a problem was told.
+bool LaneReader::read(SourceEntry& entry)
+{
+    const std::string path = entry.entry.path;
+    for (int attempt = 1;; ++attempt) {
+        try {
+            read_once(entry);
+        } catch (const Error& error) {
+            if (ends_everything(error.code()) || shared_.context.stop().stop_requested()) {
+                throw;
+            }
+            problem(error.code(), path, error.what());
+            return false;
+        }
+        const DataSource::Outcome outcome = source_.outcome(lane_, entry.item, entry.entry);
+        if (outcome == DataSource::Outcome::stable) {
+            return true;
+        }
+        if (outcome == DataSource::Outcome::vanished) {
+            return true; // its bytes were read to the end
+        }
+        if (entry.sequential || attempt == times_to_read_a_changing_file) {
+            entry.entry.change_token.clear();
+            problem(ErrorCode::source, path, fmt::format("changed while it was read, {} times: what was read last is kept", attempt));
+            return true;
+        }
+    }
+}
+
+void LaneReader::read_once(SourceEntry& entry)
+{
+    ContentWriter content(shared_.repository.keys(), *blobs_);
+    const auto read = [&](std::uint64_t offset, MutableByteSpan buffer) {
+        throw_if_stopped(shared_.context.stop());
+        const std::size_t got = source_.read(lane_, entry.item, offset, buffer);
+        shared_.context.progress().bytes.fetch_add(got, std::memory_order_relaxed);
+        return got;
+    };
+    StreamChunker::NextData next_data;
+    if (entry.sparse) {
+        next_data = [&](std::uint64_t offset) { return source_.next_data(lane_, entry.item, offset); };
+    }
+    const StreamChunker::Sink sink{[&](ByteSpan chunk) {
+                                       content.add({chunk.size(), blobs_->put(BlobKind::data, chunk).id});
+                                       shared_.checkpointer.maybe_publish();
+                                       return true;
+                                   },
+                                   [&](std::uint64_t length) {
+                                       content.add({length, BlobId{}});
+                                       return true;
+                                   }};
+    const std::uint64_t bytes = chunker_.run(entry.policy, entry.entry.kind, entry.entry.size, read, next_data, sink);
+    shared_.figures.bytes_read.fetch_add(bytes, std::memory_order_relaxed);
+    entry.entry.size = content.size();
+    entry.entry.content = content.finish();
+}
+
+void LaneReader::tell(const Entry& entry, Change change)
+{
+    if (!shared_.options.list) {
+        return;
+    }
+    const char letter = change == Change::new_entry ? 'N' : change == Change::modified ? 'M' : 'U';
+    if (shared_.options.list_changes.find(letter) == std::string::npos) {
+        return;
+    }
+    const char* word = change == Change::new_entry ? "new" : change == Change::modified ? "modified" : "unchanged";
+    Record record = entry_record(entry, entry.path);
+    record.set("source", name_).set("change", word);
+    shared_.context.emit(std::move(record));
+}
+
+} // namespace backstay::core
