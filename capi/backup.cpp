@@ -22,7 +22,8 @@ struct backstay_backup {
 
 extern "C" {
 
-backstay_status backstay_backup_new(backstay_repository* repository, const backstay_options* options, backstay_backup** backup,
+backstay_status backstay_backup_new(backstay_repository* repository,
+                                    const backstay_options* options, backstay_backup** backup,
                                     backstay_error** error)
 {
     return guarded(error, [&] {
@@ -30,29 +31,37 @@ backstay_status backstay_backup_new(backstay_repository* repository, const backs
         state->open();
         need(backup, "backup");
         std::optional<OptionSet> storage;
-        *backup = new backstay_backup{
-            state, backstay::capi::backup_options(backstay::capi::options_or_default(options, "backup", storage)), {}};
+        *backup =
+            new backstay_backup{state,
+                                backstay::capi::backup_options(
+                                    backstay::capi::options_or_default(options, "backup", storage)),
+                                {}};
         return BACKSTAY_OK;
     });
 }
 
-backstay_status backstay_backup_add_source(backstay_backup* backup, const char* name, backstay_source* source,
-                                           const backstay_options* options, backstay_error** error)
+backstay_status backstay_backup_add_source(backstay_backup* backup, const char* name,
+                                           backstay_source* source, const backstay_options* options,
+                                           backstay_error** error)
 {
     return guarded(error, [&] {
         need(backup, "backup");
         need(source, "source");
         std::optional<OptionSet> storage;
-        const OptionSet& set = backstay::capi::options_or_default(options, "backup.source", storage);
+        const OptionSet& set =
+            backstay::capi::options_or_default(options, "backup.source", storage);
         BackupSource added;
         added.name = &need(name, "name");
         added.kind = source->kind;
         added.roots = source->roots;
-        added.source = backup->options.force && source->remake ? source->remake(true) : source->source;
+        added.source =
+            backup->options.force && source->remake ? source->remake(true) : source->source;
         added.optional = set.flag("optional");
         added.after = set.text("after");
         if (!backstay::core::is_entry_name(added.name)) {
-            throw Error(ErrorCode::invalid, "a source's name has no '/' and is neither empty nor \".\" nor \"..\"", added.name);
+            throw Error(ErrorCode::invalid,
+                        "a source's name has no '/' and is neither empty nor \".\" nor \"..\"",
+                        added.name);
         }
         for (const BackupSource& other : backup->sources) {
             if (other.name == added.name || other.source == added.source) {
@@ -64,7 +73,8 @@ backstay_status backstay_backup_add_source(backstay_backup* backup, const char* 
     });
 }
 
-backstay_status backstay_backup_start(backstay_backup* backup, backstay_cancel* cancel, backstay_job** job, backstay_error** error)
+backstay_status backstay_backup_start(backstay_backup* backup, backstay_cancel* cancel,
+                                      backstay_job** job, backstay_error** error)
 {
     return guarded(error, [&] {
         const backstay::capi::RepositoryRef repository = need(backup, "backup").repository;
@@ -72,16 +82,23 @@ backstay_status backstay_backup_start(backstay_backup* backup, backstay_cancel* 
         if (backup->sources.empty()) {
             throw Error(ErrorCode::invalid, "the backup has no source: add one");
         }
-        const auto work = [repository, sources = backup->sources, options = backup->options](JobContext& context) {
-            return backstay::core::run_backup(repository->open(), sources, options, repository->engine->limits(), context);
+        const auto work = [repository, sources = backup->sources,
+                           options = backup->options](JobContext& context) {
+            return backstay::core::run_backup(repository->open(), sources, options,
+                                              repository->engine->limits(), context);
         };
-        const auto gives = backup->options.list ? backstay_job::Gives::listings : backstay_job::Gives::problems;
-        need(job, "job") = new backstay_job(repository->engine, "backup", gives, work, backstay::capi::stop_of(cancel),
-                                            repository->closing.get_token());
+        const auto gives =
+            backup->options.list ? backstay_job::Gives::listings : backstay_job::Gives::problems;
+        need(job, "job") =
+            new backstay_job(repository->engine, "backup", gives, work,
+                             backstay::capi::stop_of(cancel), repository->closing.get_token());
         return BACKSTAY_OK;
     });
 }
 
-void backstay_backup_free(backstay_backup* backup) { delete backup; }
+void backstay_backup_free(backstay_backup* backup)
+{
+    delete backup;
+}
 
 } // extern "C"

@@ -13,17 +13,22 @@ using backstay::capi::guarded;
 using backstay::capi::need;
 using backstay::core::ErrorCode;
 
-namespace backstay::capi {
+namespace backstay::capi
+{
 
-namespace {
+namespace
+{
 
-/// One thread that turns triggers, which may come from a signal handler, into stop requests. It lives as long as there are tokens.
-class Watcher {
+/// One thread that turns triggers, which may come from a signal handler, into stop requests. It
+/// lives as long as there are tokens.
+class Watcher
+{
 public:
     Watcher() : wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK))
     {
         if (wake_ < 0) {
-            core::throw_system_error(errno, "cannot make an event descriptor", "", ErrorCode::internal);
+            core::throw_system_error(errno, "cannot make an event descriptor", "",
+                                     ErrorCode::internal);
         }
         sigset_t all;
         sigset_t before;
@@ -74,7 +79,9 @@ private:
     {
         const std::lock_guard lock(mutex_);
         std::vector<std::shared_ptr<CancelState>> states;
-        states_.erase(std::remove_if(states_.begin(), states_.end(), [](const auto& state) { return state.expired(); }), states_.end());
+        states_.erase(std::remove_if(states_.begin(), states_.end(),
+                                     [](const auto& state) { return state.expired(); }),
+                      states_.end());
         for (const auto& weak : states_) {
             if (auto state = weak.lock(); state && !state->stop.stop_requested()) {
                 states.push_back(std::move(state));
@@ -118,7 +125,10 @@ CancelState::~CancelState()
     }
 }
 
-std::stop_token stop_of(const backstay_cancel* cancel) { return cancel != nullptr ? cancel->state->stop.get_token() : std::stop_token(); }
+std::stop_token stop_of(const backstay_cancel* cancel)
+{
+    return cancel != nullptr ? cancel->state->stop.get_token() : std::stop_token();
+}
 
 } // namespace backstay::capi
 
@@ -131,7 +141,8 @@ backstay_status backstay_cancel_new(backstay_cancel** cancel, backstay_error** e
         auto state = std::make_shared<CancelState>();
         state->event = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
         if (state->event < 0) {
-            backstay::core::throw_system_error(errno, "cannot make an event descriptor", "", ErrorCode::internal);
+            backstay::core::throw_system_error(errno, "cannot make an event descriptor", "",
+                                               ErrorCode::internal);
         }
         const auto watcher = backstay::capi::Watcher::instance();
         watcher->add(state);
@@ -150,6 +161,9 @@ void backstay_cancel_trigger(backstay_cancel* cancel)
     [[maybe_unused]] const ssize_t written = ::write(cancel->state->event, &one, sizeof one);
 }
 
-void backstay_cancel_free(backstay_cancel* cancel) { delete cancel; }
+void backstay_cancel_free(backstay_cancel* cancel)
+{
+    delete cancel;
+}
 
 } // extern "C"

@@ -1,14 +1,16 @@
 #include "credentials.hpp"
 
+#include "base/command_output.hpp"
 #include "base/error.hpp"
 #include "base/file.hpp"
-#include "base/command_output.hpp"
 
 #include <algorithm>
 
-namespace backstay::capi {
+namespace backstay::capi
+{
 
-namespace {
+namespace
+{
 
 using core::Error;
 using core::ErrorCode;
@@ -58,7 +60,8 @@ core::Credentials credentials_of(const core::OptionSet& options, const std::stop
         given += options.has(key) ? 1 : 0;
     }
     if (given > 1) {
-        throw Error(ErrorCode::invalid, "give one of passphrase, passphrase-file, passphrase-command and key-file");
+        throw Error(ErrorCode::invalid,
+                    "give one of passphrase, passphrase-file, passphrase-command and key-file");
     }
     core::Credentials credentials;
     if (const Secret* passphrase = options.secret("passphrase"); passphrase != nullptr) {

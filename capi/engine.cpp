@@ -16,13 +16,16 @@ using backstay::core::ErrorCode;
 using backstay::core::OptionSet;
 using backstay::core::Record;
 
-namespace backstay::capi {
+namespace backstay::capi
+{
 
-namespace {
+namespace
+{
 
 std::string environment(const char* name)
 {
-    const char* value = std::getenv(name); // NOLINT(concurrency-mt-unsafe): read once, when the host makes an engine
+    const char* value = std::getenv(
+        name); // NOLINT(concurrency-mt-unsafe): read once, when the host makes an engine
     return value != nullptr ? value : "";
 }
 
@@ -51,9 +54,11 @@ unsigned threads_of(const OptionSet& options)
 
 } // namespace
 
-EngineState::EngineState(const OptionSet& options, backstay_log log, void* user, void (*destroy)(void*))
-    : limits_{threads_of(options), options.size("memory"), core::temporary_folder()}, cache_folder_(cache_folder_of(options)),
-      limit_upload_(options.size("limit-upload")), limit_download_(options.size("limit-download")), low_priority_(options.flag("low-priority")),
+EngineState::EngineState(const OptionSet& options, backstay_log log, void* user,
+                         void (*destroy)(void*))
+    : limits_{threads_of(options), options.size("memory"), core::temporary_folder()},
+      cache_folder_(cache_folder_of(options)), limit_upload_(options.size("limit-upload")),
+      limit_download_(options.size("limit-download")), low_priority_(options.flag("low-priority")),
       log_(log), user_(user), destroy_(destroy), process_(::getpid())
 {
 }
@@ -82,7 +87,8 @@ void EngineState::log(const char* level, const std::string& message)
 void EngineState::check_process() const
 {
     if (process_ != ::getpid()) {
-        throw Error(ErrorCode::forked, "this handle was made before a fork, in the parent process: make an engine of your own in the child");
+        throw Error(ErrorCode::forked, "this handle was made before a fork, in the parent process: "
+                                       "make an engine of your own in the child");
     }
 }
 
@@ -100,14 +106,18 @@ std::shared_ptr<core::ObjectStore> EngineState::memory_store(const std::string& 
 
 extern "C" {
 
-uint32_t backstay_version(void) { return BACKSTAY_VERSION_NUMBER; }
+uint32_t backstay_version(void)
+{
+    return BACKSTAY_VERSION_NUMBER;
+}
 
 backstay_status backstay_library_describe(backstay_record** record, backstay_error** error)
 {
     return guarded(error, [&] {
         Record out("library");
         out.set("version", BACKSTAY_VERSION).set("format_version", backstay::core::format_version);
-        out.set("sources", std::vector<std::string>{"tree", "stream", "command", "archive", "host"});
+        out.set("sources",
+                std::vector<std::string>{"tree", "stream", "command", "archive", "host"});
         out.set("targets", std::vector<std::string>{"directory", "stream", "archive"});
         out.set("stores", std::vector<std::string>{"local", "memory"});
         out.set("suite", "AES-256-GCM HMAC-SHA256 Ed25519 X25519 HKDF-SHA256 Argon2id");
@@ -116,8 +126,9 @@ backstay_status backstay_library_describe(backstay_record** record, backstay_err
     });
 }
 
-backstay_status backstay_engine_new(const backstay_options* options, backstay_log log, void* user, void (*destroy)(void*),
-                                    backstay_engine** engine, backstay_error** error)
+backstay_status backstay_engine_new(const backstay_options* options, backstay_log log, void* user,
+                                    void (*destroy)(void*), backstay_engine** engine,
+                                    backstay_error** error)
 {
     backstay::capi::EngineRef state;
     const backstay_status status = guarded(error, [&] {
@@ -136,18 +147,23 @@ backstay_status backstay_engine_new(const backstay_options* options, backstay_lo
     return status;
 }
 
-void backstay_engine_free(backstay_engine* engine) { delete engine; }
+void backstay_engine_free(backstay_engine* engine)
+{
+    delete engine;
+}
 
-backstay_status backstay_cache_clean(backstay_engine* engine, const backstay_options* options, backstay_cancel* cancel,
-                                     backstay_record** record, backstay_error** error)
+backstay_status backstay_cache_clean(backstay_engine* engine, const backstay_options* options,
+                                     backstay_cancel* cancel, backstay_record** record,
+                                     backstay_error** error)
 {
     return guarded(error, [&] {
         const EngineState& state = *need(engine, "engine").state;
         state.check_process();
         std::optional<OptionSet> storage;
-        const bool clean = backstay::capi::options_or_default(options, "cache", storage).flag("clean");
-        need(record, "record") =
-            backstay::capi::new_record(backstay::capi::describe_cache(state.cache_folder(), clean, backstay::capi::stop_of(cancel)));
+        const bool clean =
+            backstay::capi::options_or_default(options, "cache", storage).flag("clean");
+        need(record, "record") = backstay::capi::new_record(backstay::capi::describe_cache(
+            state.cache_folder(), clean, backstay::capi::stop_of(cancel)));
         return BACKSTAY_OK;
     });
 }

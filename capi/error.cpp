@@ -3,9 +3,11 @@
 #include <cstring>
 #include <exception>
 
-namespace backstay::capi {
+namespace backstay::capi
+{
 
-namespace {
+namespace
+{
 
 backstay_error& out_of_memory()
 {
@@ -21,14 +23,15 @@ int& callback_depth() noexcept
     return depth;
 }
 
-backstay_status report(backstay_error** error, backstay_status status, const char* message, const std::string* subject,
-                       int32_t system_error, uint64_t host_tag) noexcept
+backstay_status report(backstay_error** error, backstay_status status, const char* message,
+                       const std::string* subject, int32_t system_error, uint64_t host_tag) noexcept
 {
     if (error == nullptr) {
         return status;
     }
     try {
-        *error = new backstay_error{status, message, subject != nullptr ? *subject : std::string(), system_error, host_tag};
+        *error = new backstay_error{status, message, subject != nullptr ? *subject : std::string(),
+                                    system_error, host_tag};
     } catch (...) {
         *error = &out_of_memory();
     }
@@ -40,7 +43,8 @@ backstay_status report_current_exception(backstay_error** error) noexcept
     try {
         throw;
     } catch (const core::Error& e) {
-        return report(error, static_cast<backstay_status>(e.code()), e.what(), &e.subject(), e.system_error(), e.host_tag());
+        return report(error, static_cast<backstay_status>(e.code()), e.what(), &e.subject(),
+                      e.system_error(), e.host_tag());
     } catch (const std::bad_alloc&) {
         return report(error, BACKSTAY_E_NO_MEMORY, "out of memory");
     } catch (const std::exception& e) {
@@ -59,14 +63,21 @@ extern "C" {
 const char* backstay_status_name(backstay_status status)
 {
     switch (status) {
-    case BACKSTAY_OK: return "ok";
-    case BACKSTAY_DONE: return "done";
-    case BACKSTAY_PENDING: return "pending";
-    default: return backstay::core::error_code_name(static_cast<backstay::core::ErrorCode>(status));
+    case BACKSTAY_OK:
+        return "ok";
+    case BACKSTAY_DONE:
+        return "done";
+    case BACKSTAY_PENDING:
+        return "pending";
+    default:
+        return backstay::core::error_code_name(static_cast<backstay::core::ErrorCode>(status));
     }
 }
 
-backstay_status backstay_error_status(const backstay_error* error) { return error != nullptr ? error->status : BACKSTAY_OK; }
+backstay_status backstay_error_status(const backstay_error* error)
+{
+    return error != nullptr ? error->status : BACKSTAY_OK;
+}
 
 const char* backstay_error_message(const backstay_error* error)
 {
@@ -84,9 +95,15 @@ const char* backstay_error_subject(const backstay_error* error, size_t* length)
     return error != nullptr ? error->subject.c_str() : "";
 }
 
-int32_t backstay_error_errno(const backstay_error* error) { return error != nullptr ? error->system_error : 0; }
+int32_t backstay_error_errno(const backstay_error* error)
+{
+    return error != nullptr ? error->system_error : 0;
+}
 
-uint64_t backstay_error_host_tag(const backstay_error* error) { return error != nullptr ? error->host_tag : 0; }
+uint64_t backstay_error_host_tag(const backstay_error* error)
+{
+    return error != nullptr ? error->host_tag : 0;
+}
 
 void backstay_error_free(backstay_error* error)
 {

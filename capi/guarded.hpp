@@ -14,11 +14,14 @@ struct backstay_error {
     uint64_t host_tag;
 };
 
-namespace backstay::capi {
+namespace backstay::capi
+{
 
-/// Makes the error object for R1, without throwing: where memory is short it is a static one. Returns `status`.
-backstay_status report(backstay_error** error, backstay_status status, const char* message, const std::string* subject = nullptr,
-                       int32_t system_error = 0, uint64_t host_tag = 0) noexcept;
+/// Makes the error object for R1, without throwing: where memory is short it is a static one.
+/// Returns `status`.
+backstay_status report(backstay_error** error, backstay_status status, const char* message,
+                       const std::string* subject = nullptr, int32_t system_error = 0,
+                       uint64_t host_tag = 0) noexcept;
 
 /// How deep this thread is in callbacks of a host: most of the ABI is closed there (R6).
 int& callback_depth() noexcept;
@@ -55,7 +58,8 @@ template <typename Body>
 backstay_status guarded(backstay_error** error, Body&& body) noexcept
 {
     if (callback_depth() > 0) {
-        return report(error, BACKSTAY_E_REENTRANT, "this function may not be called inside a callback");
+        return report(error, BACKSTAY_E_REENTRANT,
+                      "this function may not be called inside a callback");
     }
     return guarded_in_callback(error, static_cast<Body&&>(body));
 }

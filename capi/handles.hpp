@@ -21,24 +21,29 @@
 #include <sys/types.h>
 #include <vector>
 
-/// What the handles of the C ABI hold. A handle owns references, so that children keep their parents' memory alive in any order of free.
+/// What the handles of the C ABI hold. A handle owns references, so that children keep their
+/// parents' memory alive in any order of free.
 
 struct backstay_record {
     backstay::core::Record record;
-    std::string json;                                       ///< made on demand
-    std::vector<std::unique_ptr<backstay_record>> children; ///< of record and list fields, by field, made on demand
+    std::string json; ///< made on demand
+    std::vector<std::unique_ptr<backstay_record>>
+        children; ///< of record and list fields, by field, made on demand
 };
 
 struct backstay_options {
     backstay::core::OptionSet set;
 };
 
-namespace backstay::capi {
+namespace backstay::capi
+{
 
 /// What all operations of one engine share. Thread-safe.
-class EngineState {
+class EngineState
+{
 public:
-    EngineState(const core::OptionSet& options, backstay_log log, void* user, void (*destroy)(void*));
+    EngineState(const core::OptionSet& options, backstay_log log, void* user,
+                void (*destroy)(void*));
     ~EngineState();
     EngineState(const EngineState&) = delete;
 
@@ -95,7 +100,8 @@ std::stop_token stop_of(const backstay_cancel* cancel);
 std::string path_argument(const char* path, size_t length);
 
 /// The options given, or defaults of `scope`. Throws Error{invalid} if they are of another scope.
-const core::OptionSet& options_or_default(const backstay_options* options, const char* scope, std::optional<core::OptionSet>& storage);
+const core::OptionSet& options_or_default(const backstay_options* options, const char* scope,
+                                          std::optional<core::OptionSet>& storage);
 
 /// Fills a caller's entry with pointers into `entry`, which must stay. `xattrs` holds the array.
 void fill_entry(backstay_entry* out, const core::Entry& entry, std::vector<backstay_xattr>& xattrs);

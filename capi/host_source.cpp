@@ -12,9 +12,11 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-namespace backstay::capi {
+namespace backstay::capi
+{
 
-namespace {
+namespace
+{
 
 using core::Entry;
 using core::EntryKind;
@@ -25,7 +27,8 @@ using core::SourceEntry;
 constexpr std::size_t max_xattrs = 65536;
 
 /// Marks this thread as being in a callback, whose library calls are limited (R6).
-class InCallback {
+class InCallback
+{
 public:
     InCallback() { ++callback_depth(); }
     ~InCallback() { --callback_depth(); }
@@ -87,38 +90,50 @@ void take_xattrs(const backstay_entry& given, Entry& entry)
     }
     for (std::size_t i = 0; i < given.xattr_count; ++i) {
         const backstay_xattr& xattr = given.xattrs[i];
-        if (xattr.value_length > core::max_xattr_value || (xattr.value_length > 0 && xattr.value == nullptr)) {
+        if (xattr.value_length > core::max_xattr_value ||
+            (xattr.value_length > 0 && xattr.value == nullptr)) {
             throw Error(ErrorCode::host, "the host's source gave a bad xattr value");
         }
         core::Bytes value(xattr.value_length);
         std::copy_n(xattr.value, xattr.value_length, value.begin());
-        entry.xattrs.push_back({text(xattr.name, xattr.name_length, core::max_name_size, "xattr name"), std::move(value)});
+        entry.xattrs.push_back(
+            {text(xattr.name, xattr.name_length, core::max_name_size, "xattr name"),
+             std::move(value)});
     }
-    std::sort(entry.xattrs.begin(), entry.xattrs.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
+    std::sort(entry.xattrs.begin(), entry.xattrs.end(),
+              [](const auto& a, const auto& b) { return a.name < b.name; });
 }
 
 SourceEntry entry_from(const backstay_entry& given)
 {
     if (given.kind < BACKSTAY_KIND_FILE || given.kind > BACKSTAY_KIND_IMAGE) {
-        throw Error(ErrorCode::host, fmt::format("the host's source gave an entry of the unknown kind {}", given.kind));
+        throw Error(
+            ErrorCode::host,
+            fmt::format("the host's source gave an entry of the unknown kind {}", given.kind));
     }
     if (given.chunk_policy > BACKSTAY_CHUNK_NONE) {
-        throw Error(ErrorCode::host, fmt::format("the host's source gave the unknown chunk policy {}", given.chunk_policy));
+        throw Error(
+            ErrorCode::host,
+            fmt::format("the host's source gave the unknown chunk policy {}", given.chunk_policy));
     }
     SourceEntry out;
     Entry& entry = out.entry;
     entry.path = text(given.path, given.path_length, core::max_path_size, "path");
     if (!core::is_entry_path(entry.path)) {
-        throw Error(ErrorCode::host, "the host's source gave a path that is empty, absolute, or has a name that is \"\", \".\" or \"..\"",
+        throw Error(ErrorCode::host,
+                    "the host's source gave a path that is empty, absolute, or has a name that is "
+                    "\"\", \".\" or \"..\"",
                     entry.path);
     }
     entry.kind = static_cast<EntryKind>(given.kind);
     entry.damaged = (given.flags & BACKSTAY_ENTRY_DAMAGED) != 0;
-    entry.link_target = text(given.link_target, given.link_target_length, core::max_link_target, "link target");
+    entry.link_target =
+        text(given.link_target, given.link_target_length, core::max_link_target, "link target");
     entry.user = text(given.user, given.user_length, core::max_name_size, "user name");
     entry.group = text(given.group, given.group_length, core::max_name_size, "group name");
     const std::string token =
-        text(reinterpret_cast<const char*>(given.change_token), given.change_token_length, core::max_change_token, "change token");
+        text(reinterpret_cast<const char*>(given.change_token), given.change_token_length,
+             core::max_change_token, "change token");
     entry.change_token.assign(token.begin(), token.end());
     take_attributes(given, entry);
     take_xattrs(given, entry);
@@ -130,7 +145,8 @@ SourceEntry entry_from(const backstay_entry& given)
     return out;
 }
 
-class HostSource : public core::DataSource {
+class HostSource : public core::DataSource
+{
 public:
     HostSource(const backstay_source_vtable& vtable, void* self) : vtable_(vtable), self_(self) {}
 
@@ -147,12 +163,15 @@ public:
         backstay_record record{core::Record("source"), {}, {}};
         record.record.set("kind", "host");
         if (vtable_.probe != nullptr) {
-            call(stop, "probe", [&](backstay_callback* callback) { return vtable_.probe(self_, callback, &record); });
+            call(stop, "probe", [&](backstay_callback* callback) {
+                return vtable_.probe(self_, callback, &record);
+            });
         }
         return record.record.json();
     }
 
-    core::SessionPlan open(core::SnapshotView* parent, core::ProblemSink problems, std::stop_token stop) override
+    core::SessionPlan open(core::SnapshotView* parent, core::ProblemSink problems,
+                           std::stop_token stop) override
     {
         problems_ = std::move(problems);
         stop_ = stop;
@@ -165,9 +184,13 @@ public:
         lend_parent(parent);
         backstay_session session{};
         session.struct_size = sizeof session;
-        call(stop_, "open", [&](backstay_callback* callback) { return vtable_.open(self_, callback, view_.get(), &session); });
+        call(stop_, "open", [&](backstay_callback* callback) {
+            return vtable_.open(self_, callback, view_.get(), &session);
+        });
         if (session.lane_count == 0 || session.lane_count > max_lanes) {
-            throw Error(ErrorCode::host, fmt::format("the host's source asks for {} lanes: 1 to {} are possible", session.lane_count, max_lanes));
+            throw Error(ErrorCode::host,
+                        fmt::format("the host's source asks for {} lanes: 1 to {} are possible",
+                                    session.lane_count, max_lanes));
         }
         return {session.lane_count, session.entries, session.bytes};
     }
@@ -176,8 +199,9 @@ public:
     {
         backstay_entry given{};
         given.struct_size = sizeof given;
-        const backstay_status status =
-            call(stop_, "next", [&](backstay_callback* callback) { return vtable_.next(self_, callback, lane, &given); });
+        const backstay_status status = call(stop_, "next", [&](backstay_callback* callback) {
+            return vtable_.next(self_, callback, lane, &given);
+        });
         if (status == BACKSTAY_DONE) {
             return std::nullopt;
         }
@@ -186,26 +210,32 @@ public:
         return entry;
     }
 
-    std::size_t read(std::uint32_t lane, std::uint64_t item, std::uint64_t offset, core::MutableByteSpan buffer) override
+    std::size_t read(std::uint32_t lane, std::uint64_t item, std::uint64_t offset,
+                     core::MutableByteSpan buffer) override
     {
         std::size_t got = 0;
         call(stop_, "read", [&](backstay_callback* callback) {
-            return vtable_.read(self_, callback, lane, item, offset, buffer.data(), buffer.size(), &got);
+            return vtable_.read(self_, callback, lane, item, offset, buffer.data(), buffer.size(),
+                                &got);
         });
         if (got > buffer.size()) {
-            throw Error(ErrorCode::host, "the host's source says that it read more than there was room for");
+            throw Error(ErrorCode::host,
+                        "the host's source says that it read more than there was room for");
         }
         return got;
     }
 
-    std::optional<core::SnapshotStream::Extent> next_data(std::uint32_t lane, std::uint64_t item, std::uint64_t offset) override
+    std::optional<core::SnapshotStream::Extent> next_data(std::uint32_t lane, std::uint64_t item,
+                                                          std::uint64_t offset) override
     {
         if (vtable_.next_data == nullptr) {
-            throw Error(ErrorCode::host, "the host's source gave a sparse entry but has no next_data");
+            throw Error(ErrorCode::host,
+                        "the host's source gave a sparse entry but has no next_data");
         }
         core::SnapshotStream::Extent extent{};
         const backstay_status status = call(stop_, "next_data", [&](backstay_callback* callback) {
-            return vtable_.next_data(self_, callback, lane, item, offset, &extent.begin, &extent.end);
+            return vtable_.next_data(self_, callback, lane, item, offset, &extent.begin,
+                                     &extent.end);
         });
         if (status == BACKSTAY_DONE) {
             return std::nullopt;
@@ -236,10 +266,13 @@ public:
         backstay_verdict given{};
         given.struct_size = sizeof given;
         given.record = &record;
-        call(stop_, "finish", [&](backstay_callback* callback) { return vtable_.finish(self_, callback, &given); });
+        call(stop_, "finish",
+             [&](backstay_callback* callback) { return vtable_.finish(self_, callback, &given); });
         core::SourceVerdict verdict;
-        const bool known = given.verdict == BACKSTAY_VERDICT_OK || given.verdict == BACKSTAY_VERDICT_DAMAGED;
-        verdict.kind = known ? static_cast<core::SourceVerdict::Kind>(given.verdict) : core::SourceVerdict::Kind::failed;
+        const bool known =
+            given.verdict == BACKSTAY_VERDICT_OK || given.verdict == BACKSTAY_VERDICT_DAMAGED;
+        verdict.kind = known ? static_cast<core::SourceVerdict::Kind>(given.verdict)
+                             : core::SourceVerdict::Kind::failed;
         verdict.problems = given.problems;
         verdict.record = record.record.fields().empty() ? std::string() : record.record.json();
         verdict.message = given.message != nullptr ? given.message : "";
@@ -249,8 +282,9 @@ public:
     void settle(bool committed) override
     {
         if (vtable_.settle != nullptr) {
-            call(std::stop_token(), "settle",
-                 [&](backstay_callback* callback) { return vtable_.settle(self_, callback, committed ? 1 : 0); });
+            call(std::stop_token(), "settle", [&](backstay_callback* callback) {
+                return vtable_.settle(self_, callback, committed ? 1 : 0);
+            });
         }
         view_.reset();
         parent_ = nullptr;
@@ -277,7 +311,9 @@ private:
     template <typename Function>
     backstay_status call(const std::stop_token& stop, const char* name, Function&& function)
     {
-        const core::ProblemSink sink = [this](core::Problem problem) { take_problem(std::move(problem)); };
+        const core::ProblemSink sink = [this](core::Problem problem) {
+            take_problem(std::move(problem));
+        };
         backstay_callback callback;
         callback.stop = stop;
         callback.cancel_descriptor = cancel_event_.get();
@@ -293,7 +329,9 @@ private:
         }
         const bool explained = callback.failed == status && !callback.message.empty();
         Error error(static_cast<ErrorCode>(status),
-                    explained ? callback.message : fmt::format("{} of the host's source failed: {}", name, backstay_status_name(status)));
+                    explained ? callback.message
+                              : fmt::format("{} of the host's source failed: {}", name,
+                                            backstay_status_name(status)));
         error.set_host_tag(callback.host_tag);
         throw error;
     }
@@ -346,39 +384,49 @@ int32_t backstay_callback_is_cancelled(const backstay_callback* callback)
     return callback != nullptr && callback->stop.stop_requested() ? 1 : 0;
 }
 
-int backstay_callback_cancel_descriptor(const backstay_callback* callback) { return callback != nullptr ? callback->cancel_descriptor : -1; }
+int backstay_callback_cancel_descriptor(const backstay_callback* callback)
+{
+    return callback != nullptr ? callback->cancel_descriptor : -1;
+}
 
-backstay_status backstay_callback_fail(backstay_callback* callback, backstay_status status, const char* message, size_t length,
-                                       uint64_t host_tag)
+backstay_status backstay_callback_fail(backstay_callback* callback, backstay_status status,
+                                       const char* message, size_t length, uint64_t host_tag)
 {
     const backstay_status given = status < 0 ? status : BACKSTAY_E_HOST;
     if (callback != nullptr) {
         guarded_in_callback(nullptr, [&] {
             callback->failed = given;
             callback->host_tag = host_tag;
-            callback->message = message == nullptr ? "" : length == BACKSTAY_NUL ? std::string(message) : std::string(message, length);
+            callback->message = message == nullptr       ? ""
+                                : length == BACKSTAY_NUL ? std::string(message)
+                                                         : std::string(message, length);
             return BACKSTAY_OK;
         });
     }
     return given;
 }
 
-backstay_status backstay_callback_problem(backstay_callback* callback, backstay_status status, const char* path, size_t path_length,
-                                          const char* message, size_t message_length)
+backstay_status backstay_callback_problem(backstay_callback* callback, backstay_status status,
+                                          const char* path, size_t path_length, const char* message,
+                                          size_t message_length)
 {
     return guarded_in_callback(nullptr, [&] {
-        const std::string where = path != nullptr ? backstay::capi::path_argument(path, path_length) : std::string();
+        const std::string where =
+            path != nullptr ? backstay::capi::path_argument(path, path_length) : std::string();
         const std::string what = backstay::capi::path_argument(message, message_length);
-        (*need(callback, "callback").problems)({static_cast<backstay::core::ErrorCode>(status), where, what});
+        (*need(callback, "callback").problems)(
+            {static_cast<backstay::core::ErrorCode>(status), where, what});
         return BACKSTAY_OK;
     });
 }
 
-backstay_status backstay_callback_parent_lookup(backstay_callback* callback, const char* path, size_t length, backstay_entry* out)
+backstay_status backstay_callback_parent_lookup(backstay_callback* callback, const char* path,
+                                                size_t length, backstay_entry* out)
 {
     return guarded_in_callback(nullptr, [&]() -> backstay_status {
         backstay::core::SnapshotView* parent = need(callback, "callback").parent;
-        auto found = parent != nullptr ? parent->lookup(backstay::capi::path_argument(path, length)) : std::nullopt;
+        auto found = parent != nullptr ? parent->lookup(backstay::capi::path_argument(path, length))
+                                       : std::nullopt;
         if (!found) {
             return BACKSTAY_E_NOT_FOUND;
         }

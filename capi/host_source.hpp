@@ -4,14 +4,17 @@
 
 #include <memory>
 
-namespace backstay::capi {
+namespace backstay::capi
+{
 
 /// A host's table of functions as a data source. Calls destroy(self) in its destructor.
-std::shared_ptr<core::DataSource> make_host_source(const backstay_source_vtable& vtable, void* self);
+std::shared_ptr<core::DataSource> make_host_source(const backstay_source_vtable& vtable,
+                                                   void* self);
 
 } // namespace backstay::capi
 
-/// What a callback is given: where its failure, its problems and its look-ups go. Lives as long as the call.
+/// What a callback is given: where its failure, its problems and its look-ups go. Lives as long as
+/// the call.
 struct backstay_callback {
     std::stop_token stop;
     int cancel_descriptor = -1;

@@ -14,7 +14,8 @@ using backstay::core::Error;
 using backstay::core::ErrorCode;
 using backstay::core::Record;
 
-namespace {
+namespace
+{
 
 /// Of the calling thread: what it starts inherits it.
 void give_way_to_others()
@@ -35,11 +36,13 @@ Record error_record(const backstay_error& error)
 
 } // namespace
 
-backstay_job::backstay_job(backstay::capi::EngineRef engine, const char* operation, Gives gives, Work work, std::stop_token cancel,
-                           std::stop_token closing)
+backstay_job::backstay_job(backstay::capi::EngineRef engine, const char* operation, Gives gives,
+                           Work work, std::stop_token cancel, std::stop_token closing)
     : engine_(std::move(engine)), operation_(operation), gives_(gives), work_(std::move(work)),
-      on_cancel_(std::move(cancel), [this] { stop_.request_stop(); }), on_close_(std::move(closing), [this] { stop_.request_stop(); }),
-      queue_(engine_->limits().temporary_folder), context_(stop_.get_token(), [this](Record record) { take(std::move(record)); })
+      on_cancel_(std::move(cancel), [this] { stop_.request_stop(); }),
+      on_close_(std::move(closing), [this] { stop_.request_stop(); }),
+      queue_(engine_->limits().temporary_folder),
+      context_(stop_.get_token(), [this](Record record) { take(std::move(record)); })
 {
     sigset_t all;
     sigset_t before;
@@ -108,9 +111,12 @@ backstay_status backstay_job::next(std::int64_t timeout_ns, backstay_record** re
 {
     Record out;
     switch (queue_.pop(timeout_ns, out)) {
-    case backstay::capi::RecordQueue::Got::pending: return BACKSTAY_PENDING;
-    case backstay::capi::RecordQueue::Got::done: return BACKSTAY_DONE;
-    case backstay::capi::RecordQueue::Got::record: break;
+    case backstay::capi::RecordQueue::Got::pending:
+        return BACKSTAY_PENDING;
+    case backstay::capi::RecordQueue::Got::done:
+        return BACKSTAY_DONE;
+    case backstay::capi::RecordQueue::Got::record:
+        break;
     }
     *record = backstay::capi::new_record(std::move(out));
     return BACKSTAY_OK;
@@ -119,7 +125,8 @@ backstay_status backstay_job::next(std::int64_t timeout_ns, backstay_record** re
 backstay_status backstay_job::wait(std::int64_t timeout_ns, backstay_error** error)
 {
     if (gives_ == Gives::listings && !queue_.drained()) {
-        throw Error(ErrorCode::invalid, "this job gives listings: read them by job_next until it says DONE, then wait");
+        throw Error(ErrorCode::invalid,
+                    "this job gives listings: read them by job_next until it says DONE, then wait");
     }
     std::unique_lock lock(mutex_);
     const auto ended = [this] { return ended_; };
@@ -131,7 +138,8 @@ backstay_status backstay_job::wait(std::int64_t timeout_ns, backstay_error** err
     if (status_ == BACKSTAY_OK) {
         return BACKSTAY_OK;
     }
-    return backstay::capi::report(error, status_, error_->message.c_str(), &error_->subject, error_->system_error, error_->host_tag);
+    return backstay::capi::report(error, status_, error_->message.c_str(), &error_->subject,
+                                  error_->system_error, error_->host_tag);
 }
 
 const backstay_record* backstay_job::summary() const
@@ -142,7 +150,8 @@ const backstay_record* backstay_job::summary() const
 
 extern "C" {
 
-backstay_status backstay_job_next(backstay_job* job, int64_t timeout_ns, backstay_record** record, backstay_error** error)
+backstay_status backstay_job_next(backstay_job* job, int64_t timeout_ns, backstay_record** record,
+                                  backstay_error** error)
 {
     return guarded(error, [&] {
         need(record, "record");
@@ -159,9 +168,13 @@ backstay_status backstay_job_wait(backstay_job* job, int64_t timeout_ns, backsta
     });
 }
 
-const backstay_record* backstay_job_summary(const backstay_job* job) { return job != nullptr ? job->summary() : nullptr; }
+const backstay_record* backstay_job_summary(const backstay_job* job)
+{
+    return job != nullptr ? job->summary() : nullptr;
+}
 
-backstay_status backstay_job_progress(backstay_job* job, backstay_record** record, backstay_error** error)
+backstay_status backstay_job_progress(backstay_job* job, backstay_record** record,
+                                      backstay_error** error)
 {
     return guarded(error, [&] {
         need(job, "job").check_process();
@@ -170,8 +183,14 @@ backstay_status backstay_job_progress(backstay_job* job, backstay_record** recor
     });
 }
 
-int backstay_job_descriptor(const backstay_job* job) { return job != nullptr ? job->descriptor() : -1; }
+int backstay_job_descriptor(const backstay_job* job)
+{
+    return job != nullptr ? job->descriptor() : -1;
+}
 
-void backstay_job_free(backstay_job* job) { delete job; }
+void backstay_job_free(backstay_job* job)
+{
+    delete job;
+}
 
 } // extern "C"

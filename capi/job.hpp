@@ -13,8 +13,10 @@ struct backstay_job {
     using Work = std::function<backstay::core::Record(backstay::core::JobContext&)>;
     enum class Gives { problems, listings };
 
-    /// `operation` names the summary's "command". Stops with `cancel` and with `closing` (may be without state).
-    backstay_job(backstay::capi::EngineRef engine, const char* operation, Gives gives, Work work, std::stop_token cancel, std::stop_token closing);
+    /// `operation` names the summary's "command". Stops with `cancel` and with `closing` (may be
+    /// without state).
+    backstay_job(backstay::capi::EngineRef engine, const char* operation, Gives gives, Work work,
+                 std::stop_token cancel, std::stop_token closing);
     ~backstay_job();
     backstay_job(const backstay_job&) = delete;
 

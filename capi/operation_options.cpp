@@ -9,9 +9,11 @@
 #include <fmt/format.h>
 #include <set>
 
-namespace backstay::capi {
+namespace backstay::capi
+{
 
-namespace {
+namespace
+{
 
 using core::Error;
 using core::ErrorCode;
@@ -40,7 +42,9 @@ std::vector<std::string> group_by_of(const OptionSet& set)
             name.pop_back();
         }
         if (name != "host" && name != "path" && name != "tag") {
-            throw Error(ErrorCode::invalid, fmt::format("group-by takes host, path and tag, not '{}'", name), "group-by");
+            throw Error(ErrorCode::invalid,
+                        fmt::format("group-by takes host, path and tag, not '{}'", name),
+                        "group-by");
         }
     }
     return names;
@@ -50,14 +54,17 @@ std::vector<std::string> patterns_of_file(const std::string& path)
 {
     const core::Bytes bytes = core::read_small_file(path, max_pattern_file);
     std::vector<std::string> lines = split(core::as_text(bytes), '\n');
-    lines.erase(std::remove_if(lines.begin(), lines.end(), [](const std::string& line) { return line.front() == '#'; }), lines.end());
+    lines.erase(std::remove_if(lines.begin(), lines.end(),
+                               [](const std::string& line) { return line.front() == '#'; }),
+                lines.end());
     return lines;
 }
 
 double seconds_of(const core::Duration& duration)
 {
     constexpr double days_a_month = 30.436875; // a Gregorian month on average
-    return static_cast<double>(duration.seconds) + static_cast<double>(duration.months) * days_a_month * 86400;
+    return static_cast<double>(duration.seconds) +
+           static_cast<double>(duration.months) * days_a_month * 86400;
 }
 
 /// "5%", "1GiB" or "unlimited".
@@ -79,8 +86,12 @@ void set_max_unused(const std::string& text, core::PruneOptions& options)
         options.max_unused_bytes = *bytes;
         return;
     }
-    throw Error(ErrorCode::invalid, fmt::format("option 'max-unused' takes a size, a percentage below 100% or 'unlimited', not '{}'", text),
-                "max-unused");
+    throw Error(
+        ErrorCode::invalid,
+        fmt::format(
+            "option 'max-unused' takes a size, a percentage below 100% or 'unlimited', not '{}'",
+            text),
+        "max-unused");
 }
 
 } // namespace
@@ -134,7 +145,8 @@ core::SnapshotChange change_of(const OptionSet& set, const core::Snapshot& snaps
         change.comment = set.text("comment");
     }
     if (!change.tags && !change.pinned && !change.comment) {
-        throw Error(ErrorCode::invalid, "nothing to change: give tags to add, remove or set, a pin or a comment");
+        throw Error(ErrorCode::invalid,
+                    "nothing to change: give tags to add, remove or set, a pin or a comment");
     }
     return change;
 }
@@ -158,7 +170,9 @@ core::BackupOptions backup_options(const OptionSet& set)
     options.list = set.flag("list");
     options.list_changes = set.text("filter");
     if (options.list_changes.find_first_not_of("NMU") != std::string::npos) {
-        throw Error(ErrorCode::invalid, fmt::format("filter takes letters of NMU, not '{}'", options.list_changes), "filter");
+        throw Error(ErrorCode::invalid,
+                    fmt::format("filter takes letters of NMU, not '{}'", options.list_changes),
+                    "filter");
     }
     return options;
 }
@@ -216,7 +230,8 @@ core::PruneOptions prune_options(const OptionSet& set)
     set_max_unused(set.text("max-unused"), options);
     options.max_repack_bytes = set.size("max-repack-size");
     options.wait = set.flag("wait");
-    options.fence_after = seconds_of(set.duration("fence-after").value_or(core::Duration{0, 24 * 3600}));
+    options.fence_after =
+        seconds_of(set.duration("fence-after").value_or(core::Duration{0, 24 * 3600}));
     options.alone = set.flag("alone");
     options.dry_run = set.flag("dry-run");
     return options;

@@ -11,10 +11,12 @@
 #include <string>
 #include <vector>
 
-namespace backstay::capi {
+namespace backstay::capi
+{
 
 /// Options of a scope as what the engine takes. Throw Error{invalid}.
-core::SnapshotFilter filter_of(const core::OptionSet& set); ///< filter, snapshots, find, stats, forget
+core::SnapshotFilter
+filter_of(const core::OptionSet& set); ///< filter, snapshots, find, stats, forget
 core::SnapshotChange change_of(const core::OptionSet& set, const core::Snapshot& snapshot);
 core::BackupOptions backup_options(const core::OptionSet& set);
 core::RestoreOptions restore_options(const core::OptionSet& set);

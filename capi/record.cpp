@@ -11,13 +11,18 @@ using backstay::core::Error;
 using backstay::core::ErrorCode;
 using backstay::core::Record;
 
-namespace backstay::capi {
+namespace backstay::capi
+{
 
-backstay_record* new_record(Record record) { return new backstay_record{std::move(record), {}, {}}; }
+backstay_record* new_record(Record record)
+{
+    return new backstay_record{std::move(record), {}, {}};
+}
 
 } // namespace backstay::capi
 
-namespace {
+namespace
+{
 
 backstay_record* child(const backstay_record* record, std::size_t index)
 {
@@ -25,7 +30,8 @@ backstay_record* child(const backstay_record* record, std::size_t index)
     auto& owner = const_cast<backstay_record&>(*record);
     owner.children.resize(owner.record.fields().size());
     if (!owner.children[index]) {
-        owner.children[index].reset(backstay::capi::new_record(owner.record.fields()[index].nested.front()));
+        owner.children[index].reset(
+            backstay::capi::new_record(owner.record.fields()[index].nested.front()));
     }
     return owner.children[index].get();
 }
@@ -72,7 +78,8 @@ Record::Field field_from(const backstay_field& given, bool in_list)
         throw Error(ErrorCode::invalid, "a field has 10^9 nanoseconds or more");
     }
     if (field.kind == Record::Field::Kind::text && !backstay::core::is_utf8(field.data)) {
-        throw Error(ErrorCode::invalid, "a text field is no UTF-8: use BACKSTAY_FIELD_BYTES", field.name);
+        throw Error(ErrorCode::invalid, "a text field is no UTF-8: use BACKSTAY_FIELD_BYTES",
+                    field.name);
     }
     const bool nested = given.kind == BACKSTAY_FIELD_RECORD || given.kind == BACKSTAY_FIELD_LIST;
     if (nested) {
@@ -89,7 +96,10 @@ Record::Field field_from(const backstay_field& given, bool in_list)
 
 extern "C" {
 
-size_t backstay_record_count(const backstay_record* record) { return record != nullptr ? record->record.fields().size() : 0; }
+size_t backstay_record_count(const backstay_record* record)
+{
+    return record != nullptr ? record->record.fields().size() : 0;
+}
 
 uint32_t backstay_record_at(const backstay_record* record, size_t index, backstay_field* out)
 {
@@ -109,24 +119,30 @@ uint32_t backstay_record_get(const backstay_record* record, const char* name, ba
         return BACKSTAY_FIELD_NONE;
     }
     const Record::Field* field = record->record.find(name);
-    return field != nullptr ? backstay_record_at(record, static_cast<size_t>(field - record->record.fields().data()), out)
-                            : static_cast<uint32_t>(BACKSTAY_FIELD_NONE);
+    return field != nullptr
+               ? backstay_record_at(
+                     record, static_cast<size_t>(field - record->record.fields().data()), out)
+               : static_cast<uint32_t>(BACKSTAY_FIELD_NONE);
 }
 
 int64_t backstay_record_number(const backstay_record* record, const char* name, int64_t otherwise)
 {
-    return record != nullptr && name != nullptr ? record->record.number(name, otherwise) : otherwise;
+    return record != nullptr && name != nullptr ? record->record.number(name, otherwise)
+                                                : otherwise;
 }
 
-const char* backstay_record_text(const backstay_record* record, const char* name, const char* otherwise)
+const char* backstay_record_text(const backstay_record* record, const char* name,
+                                 const char* otherwise)
 {
-    const Record::Field* field = record != nullptr && name != nullptr ? record->record.find(name) : nullptr;
-    const bool textual =
-        field != nullptr && (field->kind == Record::Field::Kind::text || field->kind == Record::Field::Kind::bytes);
+    const Record::Field* field =
+        record != nullptr && name != nullptr ? record->record.find(name) : nullptr;
+    const bool textual = field != nullptr && (field->kind == Record::Field::Kind::text ||
+                                              field->kind == Record::Field::Kind::bytes);
     return textual ? field->data.c_str() : otherwise;
 }
 
-backstay_status backstay_record_json(const backstay_record* record, const char** json, size_t* length, backstay_error** error)
+backstay_status backstay_record_json(const backstay_record* record, const char** json,
+                                     size_t* length, backstay_error** error)
 {
     return guarded_in_callback(error, [&] {
         auto& owner = const_cast<backstay_record&>(need(record, "record"));
@@ -143,14 +159,17 @@ backstay_status backstay_record_new(uint32_t kind, backstay_record** record, bac
 {
     return guarded_in_callback(error, [&] {
         if (kind != BACKSTAY_FIELD_RECORD && kind != BACKSTAY_FIELD_LIST) {
-            throw Error(ErrorCode::invalid, "kind is neither BACKSTAY_FIELD_RECORD nor BACKSTAY_FIELD_LIST");
+            throw Error(ErrorCode::invalid,
+                        "kind is neither BACKSTAY_FIELD_RECORD nor BACKSTAY_FIELD_LIST");
         }
-        need(record, "record") = backstay::capi::new_record(kind == BACKSTAY_FIELD_LIST ? Record::list() : Record());
+        need(record, "record") =
+            backstay::capi::new_record(kind == BACKSTAY_FIELD_LIST ? Record::list() : Record());
         return BACKSTAY_OK;
     });
 }
 
-backstay_status backstay_record_add(backstay_record* record, const backstay_field* field, backstay_error** error)
+backstay_status backstay_record_add(backstay_record* record, const backstay_field* field,
+                                    backstay_error** error)
 {
     return guarded_in_callback(error, [&] {
         backstay_record& owner = need(record, "record");
@@ -159,6 +178,9 @@ backstay_status backstay_record_add(backstay_record* record, const backstay_fiel
     });
 }
 
-void backstay_record_free(backstay_record* record) { delete record; }
+void backstay_record_free(backstay_record* record)
+{
+    delete record;
+}
 
 } // extern "C"

@@ -4,9 +4,11 @@
 
 #include <limits>
 
-namespace backstay::capi {
+namespace backstay::capi
+{
 
-namespace {
+namespace
+{
 
 using core::Record;
 

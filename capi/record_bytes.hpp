@@ -3,7 +3,8 @@
 #include "base/bytes.hpp"
 #include "base/record.hpp"
 
-namespace backstay::capi {
+namespace backstay::capi
+{
 
 /// A record as bytes for this process alone, and back.
 core::Bytes record_to_bytes(const core::Record& record);

@@ -8,14 +8,16 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-namespace backstay::capi {
+namespace backstay::capi
+{
 
 using core::Error;
 using core::ErrorCode;
 using core::Record;
 
 RecordQueue::RecordQueue(std::string temporary_folder)
-    : temporary_folder_(std::move(temporary_folder)), event_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK))
+    : temporary_folder_(std::move(temporary_folder)),
+      event_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK))
 {
     if (!event_) {
         core::throw_system_error(errno, "cannot make an event descriptor", "", ErrorCode::internal);
@@ -67,7 +69,8 @@ void RecordQueue::spill(const Record& record)
     }
     const core::Bytes bytes = record_to_bytes(record);
     const std::uint64_t size = bytes.size();
-    core::write_at(file_.get(), write_offset_, {reinterpret_cast<const std::uint8_t*>(&size), sizeof size}, temporary_folder_);
+    core::write_at(file_.get(), write_offset_,
+                   {reinterpret_cast<const std::uint8_t*>(&size), sizeof size}, temporary_folder_);
     core::write_at(file_.get(), write_offset_ + sizeof size, bytes, temporary_folder_);
     write_offset_ += sizeof size + size;
     ++spilled_;
@@ -76,7 +79,8 @@ void RecordQueue::spill(const Record& record)
 Record RecordQueue::unspill()
 {
     std::uint64_t size = 0;
-    core::read_at(file_.get(), read_offset_, {reinterpret_cast<std::uint8_t*>(&size), sizeof size}, temporary_folder_);
+    core::read_at(file_.get(), read_offset_, {reinterpret_cast<std::uint8_t*>(&size), sizeof size},
+                  temporary_folder_);
     core::Bytes bytes(size);
     core::read_at(file_.get(), read_offset_ + sizeof size, bytes, temporary_folder_);
     read_offset_ += sizeof size + size;

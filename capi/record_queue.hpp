@@ -9,14 +9,18 @@
 #include <optional>
 #include <stop_token>
 
-namespace backstay::capi {
+namespace backstay::capi
+{
 
-/// The records of a job on their way to whoever pulls them. Listings wait for the reader; problems never do and are never dropped: beyond
-/// some memory they wait in an unnamed temporary file. Thread-safe.
-class RecordQueue {
+/// The records of a job on their way to whoever pulls them. Listings wait for the reader; problems
+/// never do and are never dropped: beyond some memory they wait in an unnamed temporary file.
+/// Thread-safe.
+class RecordQueue
+{
 public:
     static constexpr std::size_t listing_limit = 1024;
-    static constexpr std::size_t memory_limit = 4096; ///< problems in memory; the rest goes to the file
+    static constexpr std::size_t memory_limit =
+        4096; ///< problems in memory; the rest goes to the file
 
     explicit RecordQueue(std::string temporary_folder);
     ~RecordQueue();

@@ -18,7 +18,8 @@ using backstay::core::OptionSet;
 using backstay::core::Record;
 using backstay::core::Repository;
 
-namespace backstay::capi {
+namespace backstay::capi
+{
 
 core::Repository& RepositoryState::open() const
 {
@@ -31,7 +32,8 @@ core::Repository& RepositoryState::open() const
 
 } // namespace backstay::capi
 
-namespace {
+namespace
+{
 
 InitOptions init_options(const OptionSet& set, const backstay_repository* parameters_from)
 {
@@ -60,8 +62,10 @@ backstay_repository* new_repository(const EngineRef& engine, std::shared_ptr<Rep
 
 extern "C" {
 
-backstay_status backstay_repository_init(backstay_store* store, backstay_repository* parameters_from, const backstay_options* options,
-                                         backstay_cancel* cancel, backstay_repository** repository, backstay_error** error)
+backstay_status backstay_repository_init(backstay_store* store,
+                                         backstay_repository* parameters_from,
+                                         const backstay_options* options, backstay_cancel* cancel,
+                                         backstay_repository** repository, backstay_error** error)
 {
     return guarded(error, [&] {
         need(store, "store").engine->check_process();
@@ -69,14 +73,18 @@ backstay_status backstay_repository_init(backstay_store* store, backstay_reposit
         std::optional<OptionSet> storage;
         const OptionSet& set = backstay::capi::options_or_default(options, "init", storage);
         const std::stop_token stop = backstay::capi::stop_of(cancel);
-        *repository = new_repository(store->engine, Repository::init(store->store, init_options(set, parameters_from), credentials_of(set, stop),
-                                                                     OpenOptions{store->engine->cache_folder(), nullptr}, stop));
+        *repository = new_repository(
+            store->engine,
+            Repository::init(store->store, init_options(set, parameters_from),
+                             credentials_of(set, stop),
+                             OpenOptions{store->engine->cache_folder(), nullptr}, stop));
         return BACKSTAY_OK;
     });
 }
 
-backstay_status backstay_repository_open(backstay_store* store, const backstay_options* options, backstay_cancel* cancel,
-                                         backstay_repository** repository, backstay_error** error)
+backstay_status backstay_repository_open(backstay_store* store, const backstay_options* options,
+                                         backstay_cancel* cancel, backstay_repository** repository,
+                                         backstay_error** error)
 {
     return guarded(error, [&] {
         need(store, "store").engine->check_process();
@@ -84,19 +92,22 @@ backstay_status backstay_repository_open(backstay_store* store, const backstay_o
         std::optional<OptionSet> storage;
         const OptionSet& set = backstay::capi::options_or_default(options, "repository", storage);
         const std::stop_token stop = backstay::capi::stop_of(cancel);
-        *repository = new_repository(store->engine, Repository::open(store->store, credentials_of(set, stop),
-                                                                     OpenOptions{store->engine->cache_folder(), nullptr}, stop));
+        *repository = new_repository(
+            store->engine,
+            Repository::open(store->store, credentials_of(set, stop),
+                             OpenOptions{store->engine->cache_folder(), nullptr}, stop));
         return BACKSTAY_OK;
     });
 }
 
-backstay_status backstay_repository_describe(backstay_repository* repository, backstay_cancel* cancel, backstay_record** record,
+backstay_status backstay_repository_describe(backstay_repository* repository,
+                                             backstay_cancel* cancel, backstay_record** record,
                                              backstay_error** error)
 {
     return guarded(error, [&] {
         Repository& open = need(repository, "repository").state->open();
-        need(record, "record") =
-            backstay::capi::new_record(backstay::core::describe_repository(open, backstay::capi::stop_of(cancel)));
+        need(record, "record") = backstay::capi::new_record(
+            backstay::core::describe_repository(open, backstay::capi::stop_of(cancel)));
         return BACKSTAY_OK;
     });
 }
@@ -112,15 +123,19 @@ backstay_status backstay_repository_close(backstay_repository* repository, backs
     });
 }
 
-void backstay_repository_free(backstay_repository* repository) { delete repository; }
+void backstay_repository_free(backstay_repository* repository)
+{
+    delete repository;
+}
 
-backstay_status backstay_object_describe(backstay_repository* repository, const char* name, backstay_cancel* cancel,
-                                         backstay_record** record, backstay_error** error)
+backstay_status backstay_object_describe(backstay_repository* repository, const char* name,
+                                         backstay_cancel* cancel, backstay_record** record,
+                                         backstay_error** error)
 {
     return guarded(error, [&] {
         Repository& open = need(repository, "repository").state->open();
-        need(record, "record") = backstay::capi::new_record(
-            backstay::core::describe_object(open, &need(name, "name"), backstay::capi::stop_of(cancel)));
+        need(record, "record") = backstay::capi::new_record(backstay::core::describe_object(
+            open, &need(name, "name"), backstay::capi::stop_of(cancel)));
         return BACKSTAY_OK;
     });
 }

@@ -20,7 +20,8 @@ using backstay::core::Snapshot;
 using backstay::core::SnapshotAccess;
 using backstay::core::SnapshotView;
 
-namespace backstay::capi {
+namespace backstay::capi
+{
 
 void fill_entry(backstay_entry* out, const Entry& entry, std::vector<backstay_xattr>& xattrs)
 {
@@ -55,7 +56,8 @@ void fill_entry(backstay_entry* out, const Entry& entry, std::vector<backstay_xa
         filled.group_id = *entry.group_id;
         has(BACKSTAY_HAS_GROUP);
     }
-    const auto set_time = [&has](const std::optional<core::Timestamp>& time, uint32_t bit, int64_t& seconds, uint32_t& nanoseconds) {
+    const auto set_time = [&has](const std::optional<core::Timestamp>& time, uint32_t bit,
+                                 int64_t& seconds, uint32_t& nanoseconds) {
         if (time) {
             seconds = time->seconds;
             nanoseconds = time->nanoseconds;
@@ -70,7 +72,8 @@ void fill_entry(backstay_entry* out, const Entry& entry, std::vector<backstay_xa
         filled.link[1] = entry.link->inode;
         has(BACKSTAY_HAS_LINK);
     }
-    if (entry.kind == core::EntryKind::block_device || entry.kind == core::EntryKind::character_device) {
+    if (entry.kind == core::EntryKind::block_device ||
+        entry.kind == core::EntryKind::character_device) {
         filled.device = entry.device;
         has(BACKSTAY_HAS_DEVICE);
     }
@@ -80,7 +83,8 @@ void fill_entry(backstay_entry* out, const Entry& entry, std::vector<backstay_xa
     }
     xattrs.clear();
     for (const core::Xattr& xattr : entry.xattrs) {
-        xattrs.push_back({xattr.name.c_str(), xattr.name.size(), xattr.value.data(), xattr.value.size()});
+        xattrs.push_back(
+            {xattr.name.c_str(), xattr.name.size(), xattr.value.data(), xattr.value.size()});
     }
     filled.xattrs = xattrs.data();
     filled.xattr_count = xattrs.size();
@@ -89,11 +93,13 @@ void fill_entry(backstay_entry* out, const Entry& entry, std::vector<backstay_xa
 
 } // namespace backstay::capi
 
-namespace {
+namespace
+{
 
 void set_record(backstay_snapshot& handle)
 {
-    handle.record.reset(backstay::capi::new_record(backstay::core::snapshot_record(handle.snapshot)));
+    handle.record.reset(
+        backstay::capi::new_record(backstay::core::snapshot_record(handle.snapshot)));
 }
 
 /// E_CLOSED, E_FORKED for what hangs on a repository; nothing for a view lent to a callback.
@@ -115,7 +121,8 @@ Entry find_entry(SnapshotView& view, const std::string& path)
 
 /// A lent view may be used in the callback it was lent to; one's own not (R6).
 template <typename Body>
-backstay_status guarded_by_view(const backstay::capi::RepositoryRef* repository, backstay_error** error, Body&& body)
+backstay_status guarded_by_view(const backstay::capi::RepositoryRef* repository,
+                                backstay_error** error, Body&& body)
 {
     const bool lent = repository != nullptr && !*repository;
     return lent ? guarded_in_callback(error, body) : guarded(error, body);
@@ -125,14 +132,17 @@ backstay_status guarded_by_view(const backstay::capi::RepositoryRef* repository,
 
 extern "C" {
 
-backstay_status backstay_snapshot_open(backstay_repository* repository, const char* name, const backstay_options* filter,
-                                       backstay_cancel* cancel, backstay_snapshot** snapshot, backstay_error** error)
+backstay_status backstay_snapshot_open(backstay_repository* repository, const char* name,
+                                       const backstay_options* filter, backstay_cancel* cancel,
+                                       backstay_snapshot** snapshot, backstay_error** error)
 {
     return guarded(error, [&] {
         const backstay::capi::RepositoryRef& state = need(repository, "repository").state;
         std::optional<OptionSet> storage;
-        const auto wanted = backstay::capi::filter_of(backstay::capi::options_or_default(filter, "filter", storage));
-        const auto list = backstay::core::list_snapshots(state->open(), backstay::capi::stop_of(cancel));
+        const auto wanted = backstay::capi::filter_of(
+            backstay::capi::options_or_default(filter, "filter", storage));
+        const auto list =
+            backstay::core::list_snapshots(state->open(), backstay::capi::stop_of(cancel));
         auto handle = std::make_unique<backstay_snapshot>();
         handle->repository = state;
         handle->snapshot = backstay::core::find_snapshot(list, &need(name, "name"), wanted);
@@ -147,26 +157,34 @@ const backstay_record* backstay_snapshot_record(const backstay_snapshot* snapsho
     return snapshot != nullptr ? snapshot->record.get() : nullptr;
 }
 
-backstay_status backstay_snapshot_edit(backstay_snapshot* snapshot, const backstay_options* changes, backstay_cancel* cancel,
-                                       backstay_error** error)
+backstay_status backstay_snapshot_edit(backstay_snapshot* snapshot, const backstay_options* changes,
+                                       backstay_cancel* cancel, backstay_error** error)
 {
     return guarded(error, [&] {
         auto& repository = need(snapshot, "snapshot").repository->open();
         std::optional<OptionSet> storage;
-        const OptionSet& set = backstay::capi::options_or_default(changes, "snapshot.edit", storage);
+        const OptionSet& set =
+            backstay::capi::options_or_default(changes, "snapshot.edit", storage);
         const std::stop_token stop = backstay::capi::stop_of(cancel);
-        backstay::core::write_note(repository, snapshot->snapshot, backstay::capi::change_of(set, snapshot->snapshot), stop);
+        backstay::core::write_note(repository, snapshot->snapshot,
+                                   backstay::capi::change_of(set, snapshot->snapshot), stop);
         const auto list = backstay::core::list_snapshots(repository, stop);
-        snapshot->snapshot = backstay::core::find_snapshot(list, snapshot->snapshot.record.id.hex(), backstay::core::SnapshotFilter{{}, {}, {}, ""});
+        snapshot->snapshot =
+            backstay::core::find_snapshot(list, snapshot->snapshot.record.id.hex(),
+                                          backstay::core::SnapshotFilter{{}, {}, {}, ""});
         set_record(*snapshot);
         return BACKSTAY_OK;
     });
 }
 
-void backstay_snapshot_free(backstay_snapshot* snapshot) { delete snapshot; }
+void backstay_snapshot_free(backstay_snapshot* snapshot)
+{
+    delete snapshot;
+}
 
-backstay_status backstay_view_open(backstay_snapshot* snapshot, const char* path, size_t length, backstay_cancel* cancel,
-                                   backstay_view** view, backstay_error** error)
+backstay_status backstay_view_open(backstay_snapshot* snapshot, const char* path, size_t length,
+                                   backstay_cancel* cancel, backstay_view** view,
+                                   backstay_error** error)
 {
     return guarded(error, [&] {
         const backstay::capi::RepositoryRef& repository = need(snapshot, "snapshot").repository;
@@ -174,8 +192,9 @@ backstay_status backstay_view_open(backstay_snapshot* snapshot, const char* path
         auto handle = std::make_unique<backstay_view>();
         handle->repository = repository;
         handle->stop = backstay::capi::stop_of(cancel);
-        handle->access = std::make_shared<SnapshotAccess>(repository->open(), snapshot->snapshot, repository->engine->limits(),
-                                                          SnapshotAccess::Announce::yes, handle->stop);
+        handle->access = std::make_shared<SnapshotAccess>(
+            repository->open(), snapshot->snapshot, repository->engine->limits(),
+            SnapshotAccess::Announce::yes, handle->stop);
         handle->view = handle->access->at(path_argument(path, length));
         if (const std::string record = handle->view->source_record(); !record.empty()) {
             handle->record.reset(backstay::capi::new_record(Record::from_json(record)));
@@ -185,18 +204,25 @@ backstay_status backstay_view_open(backstay_snapshot* snapshot, const char* path
     });
 }
 
-const backstay_record* backstay_view_record(const backstay_view* view) { return view != nullptr ? view->record.get() : nullptr; }
+const backstay_record* backstay_view_record(const backstay_view* view)
+{
+    return view != nullptr ? view->record.get() : nullptr;
+}
 
-void backstay_view_free(backstay_view* view) { delete view; }
+void backstay_view_free(backstay_view* view)
+{
+    delete view;
+}
 
-backstay_status backstay_tree_open(backstay_view* view, const char* path, size_t length, int32_t recursive, backstay_tree** tree,
-                                   backstay_error** error)
+backstay_status backstay_tree_open(backstay_view* view, const char* path, size_t length,
+                                   int32_t recursive, backstay_tree** tree, backstay_error** error)
 {
     return guarded_by_view(view != nullptr ? &view->repository : nullptr, error, [&] {
         check_open(need(view, "view").repository);
         need(tree, "tree");
         const std::string where = path_argument(path, length);
-        const auto depth = recursive != 0 ? SnapshotView::Depth::all_levels : SnapshotView::Depth::one_level;
+        const auto depth =
+            recursive != 0 ? SnapshotView::Depth::all_levels : SnapshotView::Depth::one_level;
         auto handle = std::make_unique<backstay_tree>();
         handle->repository = view->repository;
         handle->access = view->access;
@@ -219,21 +245,26 @@ backstay_status backstay_tree_self(backstay_tree* tree, backstay_entry* out, bac
 
 backstay_status backstay_tree_next(backstay_tree* tree, backstay_entry* out, backstay_error** error)
 {
-    return guarded_by_view(tree != nullptr ? &tree->repository : nullptr, error, [&]() -> backstay_status {
-        check_open(need(tree, "tree").repository);
-        std::optional<Entry> next = tree->cursor->next();
-        if (!next) {
-            return BACKSTAY_DONE;
-        }
-        tree->current = std::move(*next);
-        backstay::capi::fill_entry(out, tree->current, tree->xattrs);
-        return BACKSTAY_OK;
-    });
+    return guarded_by_view(tree != nullptr ? &tree->repository : nullptr, error,
+                           [&]() -> backstay_status {
+                               check_open(need(tree, "tree").repository);
+                               std::optional<Entry> next = tree->cursor->next();
+                               if (!next) {
+                                   return BACKSTAY_DONE;
+                               }
+                               tree->current = std::move(*next);
+                               backstay::capi::fill_entry(out, tree->current, tree->xattrs);
+                               return BACKSTAY_OK;
+                           });
 }
 
-void backstay_tree_free(backstay_tree* tree) { delete tree; }
+void backstay_tree_free(backstay_tree* tree)
+{
+    delete tree;
+}
 
-backstay_status backstay_stream_open(backstay_view* view, const char* path, size_t length, backstay_stream** stream, backstay_error** error)
+backstay_status backstay_stream_open(backstay_view* view, const char* path, size_t length,
+                                     backstay_stream** stream, backstay_error** error)
 {
     return guarded_by_view(view != nullptr ? &view->repository : nullptr, error, [&] {
         check_open(need(view, "view").repository);
@@ -250,10 +281,13 @@ backstay_status backstay_stream_open(backstay_view* view, const char* path, size
     });
 }
 
-uint64_t backstay_stream_size(const backstay_stream* stream) { return stream != nullptr ? stream->stream->size() : 0; }
+uint64_t backstay_stream_size(const backstay_stream* stream)
+{
+    return stream != nullptr ? stream->stream->size() : 0;
+}
 
-backstay_status backstay_stream_read_at(backstay_stream* stream, uint64_t offset, uint8_t* buffer, size_t size, size_t* got,
-                                        backstay_error** error)
+backstay_status backstay_stream_read_at(backstay_stream* stream, uint64_t offset, uint8_t* buffer,
+                                        size_t size, size_t* got, backstay_error** error)
 {
     return guarded_by_view(stream != nullptr ? &stream->repository : nullptr, error, [&] {
         check_open(need(stream, "stream").repository);
@@ -265,22 +299,27 @@ backstay_status backstay_stream_read_at(backstay_stream* stream, uint64_t offset
     });
 }
 
-backstay_status backstay_stream_next_data(backstay_stream* stream, uint64_t offset, uint64_t* begin, uint64_t* end, backstay_error** error)
+backstay_status backstay_stream_next_data(backstay_stream* stream, uint64_t offset, uint64_t* begin,
+                                          uint64_t* end, backstay_error** error)
 {
-    return guarded_by_view(stream != nullptr ? &stream->repository : nullptr, error, [&]() -> backstay_status {
-        check_open(need(stream, "stream").repository);
-        need(begin, "begin");
-        need(end, "end");
-        const auto extent = stream->stream->next_data(offset);
-        if (!extent) {
-            return BACKSTAY_DONE;
-        }
-        *begin = extent->begin;
-        *end = extent->end;
-        return BACKSTAY_OK;
-    });
+    return guarded_by_view(stream != nullptr ? &stream->repository : nullptr, error,
+                           [&]() -> backstay_status {
+                               check_open(need(stream, "stream").repository);
+                               need(begin, "begin");
+                               need(end, "end");
+                               const auto extent = stream->stream->next_data(offset);
+                               if (!extent) {
+                                   return BACKSTAY_DONE;
+                               }
+                               *begin = extent->begin;
+                               *end = extent->end;
+                               return BACKSTAY_OK;
+                           });
 }
 
-void backstay_stream_free(backstay_stream* stream) { delete stream; }
+void backstay_stream_free(backstay_stream* stream)
+{
+    delete stream;
+}
 
 } // extern "C"

@@ -21,7 +21,8 @@ using backstay::core::OptionSet;
 using backstay::core::Record;
 using backstay::core::TreeSourceOptions;
 
-namespace {
+namespace
+{
 
 constexpr std::size_t max_list_file = 256 * backstay::core::MiB;
 
@@ -41,7 +42,8 @@ std::vector<std::string> split_file(const std::string& path, char separator)
     return pieces;
 }
 
-/// Lines of a file of paths or patterns; a carriage return at the end goes, lines that begin with '#' are comments.
+/// Lines of a file of paths or patterns; a carriage return at the end goes, lines that begin with
+/// '#' are comments.
 std::vector<std::string> lines_of(const std::string& path)
 {
     std::vector<std::string> lines;
@@ -92,7 +94,8 @@ TreeSourceOptions tree_options(const OptionSet& set, unsigned lanes)
 
 /// Opens a source of ours: what all source_open functions share.
 template <typename Make>
-backstay_status open_source(backstay_engine* engine, const char* scope, const backstay_options* options, backstay_source** source,
+backstay_status open_source(backstay_engine* engine, const char* scope,
+                            const backstay_options* options, backstay_source** source,
                             backstay_error** error, Make&& make)
 {
     return guarded(error, [&] {
@@ -100,7 +103,8 @@ backstay_status open_source(backstay_engine* engine, const char* scope, const ba
         state->check_process();
         need(source, "source");
         std::optional<OptionSet> storage;
-        *source = new backstay_source(make(state, backstay::capi::options_or_default(options, scope, storage)));
+        *source = new backstay_source(
+            make(state, backstay::capi::options_or_default(options, scope, storage)));
         return BACKSTAY_OK;
     });
 }
@@ -109,56 +113,78 @@ backstay_status open_source(backstay_engine* engine, const char* scope, const ba
 
 extern "C" {
 
-backstay_status backstay_source_open_tree(backstay_engine* engine, const backstay_options* options, backstay_source** source,
-                                          backstay_error** error)
+backstay_status backstay_source_open_tree(backstay_engine* engine, const backstay_options* options,
+                                          backstay_source** source, backstay_error** error)
 {
-    return open_source(engine, "source.tree", options, source, error, [](const EngineRef& state, const OptionSet& set) {
-        const TreeSourceOptions given = tree_options(set, state->limits().threads);
-        const auto make = [given](bool force) -> std::shared_ptr<DataSource> {
-            TreeSourceOptions chosen = given;
-            chosen.force = force;
-            return backstay::core::make_tree_source(std::move(chosen));
-        };
-        return backstay_source{state, "tree", backstay::core::absolute_roots(given.roots), make(false), make};
-    });
+    return open_source(
+        engine, "source.tree", options, source, error,
+        [](const EngineRef& state, const OptionSet& set) {
+            const TreeSourceOptions given = tree_options(set, state->limits().threads);
+            const auto make = [given](bool force) -> std::shared_ptr<DataSource> {
+                TreeSourceOptions chosen = given;
+                chosen.force = force;
+                return backstay::core::make_tree_source(std::move(chosen));
+            };
+            return backstay_source{state, "tree", backstay::core::absolute_roots(given.roots),
+                                   make(false), make};
+        });
 }
 
-backstay_status backstay_source_open_stream(backstay_engine* engine, const backstay_options* options, backstay_source** source,
-                                            backstay_error** error)
+backstay_status backstay_source_open_stream(backstay_engine* engine,
+                                            const backstay_options* options,
+                                            backstay_source** source, backstay_error** error)
 {
-    return open_source(engine, "source.stream", options, source, error, [](const EngineRef& state, const OptionSet& set) {
-        const std::string name = set.text("name");
-        return backstay_source{
-            state, "stream", {name}, backstay::core::make_stream_source(static_cast<int>(set.number("descriptor")), name), {}};
-    });
+    return open_source(engine, "source.stream", options, source, error,
+                       [](const EngineRef& state, const OptionSet& set) {
+                           const std::string name = set.text("name");
+                           return backstay_source{
+                               state,
+                               "stream",
+                               {name},
+                               backstay::core::make_stream_source(
+                                   static_cast<int>(set.number("descriptor")), name),
+                               {}};
+                       });
 }
 
-backstay_status backstay_source_open_command(backstay_engine* engine, const backstay_options* options, backstay_source** source,
-                                             backstay_error** error)
+backstay_status backstay_source_open_command(backstay_engine* engine,
+                                             const backstay_options* options,
+                                             backstay_source** source, backstay_error** error)
 {
-    return open_source(engine, "source.command", options, source, error, [](const EngineRef& state, const OptionSet& set) {
-        const std::string name = set.text("name");
-        if (name.empty() || set.texts("argument").empty()) {
-            throw Error(ErrorCode::invalid, "a command's output needs a name and a command");
-        }
-        return backstay_source{state, "command", {name}, backstay::core::make_command_source({name, set.texts("argument")}), {}};
-    });
+    return open_source(engine, "source.command", options, source, error,
+                       [](const EngineRef& state, const OptionSet& set) {
+                           const std::string name = set.text("name");
+                           if (name.empty() || set.texts("argument").empty()) {
+                               throw Error(ErrorCode::invalid,
+                                           "a command's output needs a name and a command");
+                           }
+                           return backstay_source{
+                               state,
+                               "command",
+                               {name},
+                               backstay::core::make_command_source({name, set.texts("argument")}),
+                               {}};
+                       });
 }
 
-backstay_status backstay_source_open_archive(backstay_engine* engine, const backstay_options* options, backstay_source** source,
-                                             backstay_error** error)
+backstay_status backstay_source_open_archive(backstay_engine* engine,
+                                             const backstay_options* options,
+                                             backstay_source** source, backstay_error** error)
 {
-    return open_source(engine, "source.archive", options, source, error, [](const EngineRef& state, const OptionSet& set) {
-        const std::string path = set.text("path");
-        if (path.empty()) {
-            throw Error(ErrorCode::invalid, "give the archive's path");
-        }
-        return backstay_source{state, "archive", {path}, backstay::core::make_archive_source(path), {}};
-    });
+    return open_source(
+        engine, "source.archive", options, source, error,
+        [](const EngineRef& state, const OptionSet& set) {
+            const std::string path = set.text("path");
+            if (path.empty()) {
+                throw Error(ErrorCode::invalid, "give the archive's path");
+            }
+            return backstay_source{
+                state, "archive", {path}, backstay::core::make_archive_source(path), {}};
+        });
 }
 
-backstay_status backstay_source_new(backstay_engine* engine, const backstay_source_vtable* vtable, void* self, backstay_source** source,
-                                    backstay_error** error)
+backstay_status backstay_source_new(backstay_engine* engine, const backstay_source_vtable* vtable,
+                                    void* self, backstay_source** source, backstay_error** error)
 {
     bool taken = false;
     const backstay_status status = guarded(error, [&] {
@@ -166,8 +192,10 @@ backstay_status backstay_source_new(backstay_engine* engine, const backstay_sour
         const EngineRef& state = need(engine, "engine").state;
         state->check_process();
         need(source, "source");
-        if (table.open == nullptr || table.next == nullptr || table.read == nullptr || table.finish == nullptr || table.flags != 0) {
-            throw Error(ErrorCode::invalid, "a source's table needs open, next, read and finish, and flags 0");
+        if (table.open == nullptr || table.next == nullptr || table.read == nullptr ||
+            table.finish == nullptr || table.flags != 0) {
+            throw Error(ErrorCode::invalid,
+                        "a source's table needs open, next, read and finish, and flags 0");
         }
         auto handle = std::make_unique<backstay_source>();
         taken = true;
@@ -177,22 +205,27 @@ backstay_status backstay_source_new(backstay_engine* engine, const backstay_sour
         *source = handle.release();
         return BACKSTAY_OK;
     });
-    if (!taken && vtable != nullptr && vtable->struct_size >= sizeof(backstay_source_vtable) && vtable->destroy != nullptr) {
+    if (!taken && vtable != nullptr && vtable->struct_size >= sizeof(backstay_source_vtable) &&
+        vtable->destroy != nullptr) {
         vtable->destroy(self); // exactly once, on failure too
     }
     return status;
 }
 
-backstay_status backstay_source_probe(backstay_source* source, backstay_cancel* cancel, backstay_record** record, backstay_error** error)
+backstay_status backstay_source_probe(backstay_source* source, backstay_cancel* cancel,
+                                      backstay_record** record, backstay_error** error)
 {
     return guarded(error, [&] {
         need(source, "source").engine->check_process();
-        need(record, "record") =
-            backstay::capi::new_record(Record::from_json(source->source->probe(backstay::capi::stop_of(cancel))));
+        need(record, "record") = backstay::capi::new_record(
+            Record::from_json(source->source->probe(backstay::capi::stop_of(cancel))));
         return BACKSTAY_OK;
     });
 }
 
-void backstay_source_free(backstay_source* source) { delete source; }
+void backstay_source_free(backstay_source* source)
+{
+    delete source;
+}
 
 } // extern "C"

@@ -10,15 +10,18 @@ using backstay::capi::need;
 using backstay::core::OptionSet;
 using backstay::core::Record;
 
-namespace {
+namespace
+{
 
-std::shared_ptr<backstay::core::ObjectStore> open_uri(backstay::capi::EngineState& engine, const std::string& uri, bool create)
+std::shared_ptr<backstay::core::ObjectStore> open_uri(backstay::capi::EngineState& engine,
+                                                      const std::string& uri, bool create)
 {
     constexpr std::string_view memory = "memory:";
     if (uri.starts_with(memory)) {
         return engine.memory_store(uri.substr(memory.size()));
     }
-    return backstay::core::open_store_uri(uri, create ? backstay::core::StoreUse::create : backstay::core::StoreUse::open_existing);
+    return backstay::core::open_store_uri(uri, create ? backstay::core::StoreUse::create
+                                                      : backstay::core::StoreUse::open_existing);
 }
 
 Record describe(const backstay::core::StoreDescription& store)
@@ -37,7 +40,8 @@ Record describe(const backstay::core::StoreDescription& store)
 
 extern "C" {
 
-backstay_status backstay_store_open(backstay_engine* engine, const char* uri, const backstay_options* options, backstay_cancel* cancel,
+backstay_status backstay_store_open(backstay_engine* engine, const char* uri,
+                                    const backstay_options* options, backstay_cancel* cancel,
                                     backstay_store** store, backstay_error** error)
 {
     return guarded(error, [&] {
@@ -45,18 +49,21 @@ backstay_status backstay_store_open(backstay_engine* engine, const char* uri, co
         state->check_process();
         need(store, "store");
         std::optional<OptionSet> storage;
-        const bool create = backstay::capi::options_or_default(options, "store", storage).flag("create");
+        const bool create =
+            backstay::capi::options_or_default(options, "store", storage).flag("create");
         backstay::core::throw_if_stopped(backstay::capi::stop_of(cancel));
         auto inner = open_uri(*state, &need(uri, "uri"), create);
         auto retrying = std::make_shared<backstay::core::RetryingStore>(
             std::move(inner), backstay::core::RetryPolicy{},
-            backstay::core::RetryingStore::Limits{state->limit_upload(), state->limit_download(), 0});
+            backstay::core::RetryingStore::Limits{state->limit_upload(), state->limit_download(),
+                                                  0});
         *store = new backstay_store{state, std::move(retrying)};
         return BACKSTAY_OK;
     });
 }
 
-backstay_status backstay_store_describe(backstay_store* store, backstay_cancel* cancel, backstay_record** record, backstay_error** error)
+backstay_status backstay_store_describe(backstay_store* store, backstay_cancel* cancel,
+                                        backstay_record** record, backstay_error** error)
 {
     return guarded(error, [&] {
         need(store, "store").engine->check_process();
@@ -68,6 +75,9 @@ backstay_status backstay_store_describe(backstay_store* store, backstay_cancel* 
     });
 }
 
-void backstay_store_free(backstay_store* store) { delete store; }
+void backstay_store_free(backstay_store* store)
+{
+    delete store;
+}
 
 } // extern "C"

@@ -15,7 +15,8 @@ using backstay::core::ErrorCode;
 using backstay::core::OptionSet;
 using backstay::core::Overwrite;
 
-namespace {
+namespace
+{
 
 Overwrite overwrite_of(const std::string& word)
 {
@@ -66,7 +67,8 @@ ArchiveTargetOptions archive_options(const OptionSet& set)
 }
 
 template <typename Make>
-backstay_status open_target(backstay_engine* engine, const char* scope, const backstay_options* options, backstay_target** target,
+backstay_status open_target(backstay_engine* engine, const char* scope,
+                            const backstay_options* options, backstay_target** target,
                             backstay_error** error, Make&& make)
 {
     return guarded(error, [&] {
@@ -74,7 +76,8 @@ backstay_status open_target(backstay_engine* engine, const char* scope, const ba
         state->check_process();
         need(target, "target");
         std::optional<OptionSet> storage;
-        *target = new backstay_target(make(state, backstay::capi::options_or_default(options, scope, storage)));
+        *target = new backstay_target(
+            make(state, backstay::capi::options_or_default(options, scope, storage)));
         return BACKSTAY_OK;
     });
 }
@@ -83,31 +86,44 @@ backstay_status open_target(backstay_engine* engine, const char* scope, const ba
 
 extern "C" {
 
-backstay_status backstay_target_open_directory(backstay_engine* engine, const backstay_options* options, backstay_target** target,
-                                               backstay_error** error)
+backstay_status backstay_target_open_directory(backstay_engine* engine,
+                                               const backstay_options* options,
+                                               backstay_target** target, backstay_error** error)
 {
-    return open_target(engine, "target.directory", options, target, error, [](const EngineRef& state, const OptionSet& set) {
-        return backstay_target{state, directory_options(set), set.flag("in-place"), nullptr};
-    });
+    return open_target(
+        engine, "target.directory", options, target, error,
+        [](const EngineRef& state, const OptionSet& set) {
+            return backstay_target{state, directory_options(set), set.flag("in-place"), nullptr};
+        });
 }
 
-backstay_status backstay_target_open_stream(backstay_engine* engine, const backstay_options* options, backstay_target** target,
-                                            backstay_error** error)
+backstay_status backstay_target_open_stream(backstay_engine* engine,
+                                            const backstay_options* options,
+                                            backstay_target** target, backstay_error** error)
 {
-    return open_target(engine, "target.stream", options, target, error, [](const EngineRef& state, const OptionSet& set) {
-        return backstay_target{state, std::nullopt, false,
-                               backstay::core::make_stream_target(static_cast<int>(set.number("descriptor")))};
-    });
+    return open_target(engine, "target.stream", options, target, error,
+                       [](const EngineRef& state, const OptionSet& set) {
+                           return backstay_target{state, std::nullopt, false,
+                                                  backstay::core::make_stream_target(
+                                                      static_cast<int>(set.number("descriptor")))};
+                       });
 }
 
-backstay_status backstay_target_open_archive(backstay_engine* engine, const backstay_options* options, backstay_target** target,
-                                             backstay_error** error)
+backstay_status backstay_target_open_archive(backstay_engine* engine,
+                                             const backstay_options* options,
+                                             backstay_target** target, backstay_error** error)
 {
-    return open_target(engine, "target.archive", options, target, error, [](const EngineRef& state, const OptionSet& set) {
-        return backstay_target{state, std::nullopt, false, backstay::core::make_archive_target(archive_options(set))};
-    });
+    return open_target(engine, "target.archive", options, target, error,
+                       [](const EngineRef& state, const OptionSet& set) {
+                           return backstay_target{
+                               state, std::nullopt, false,
+                               backstay::core::make_archive_target(archive_options(set))};
+                       });
 }
 
-void backstay_target_free(backstay_target* target) { delete target; }
+void backstay_target_free(backstay_target* target)
+{
+    delete target;
+}
 
 } // extern "C"

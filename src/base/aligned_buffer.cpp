@@ -4,7 +4,8 @@
 #include <new>
 #include <sys/mman.h>
 
-namespace backstay::core {
+namespace backstay::core
+{
 
 AlignedBuffer::AlignedBuffer(std::size_t capacity)
     : capacity_((capacity + direct_io_alignment - 1) / direct_io_alignment * direct_io_alignment)
@@ -12,14 +13,18 @@ AlignedBuffer::AlignedBuffer(std::size_t capacity)
     if (capacity_ == 0) {
         return;
     }
-    void* memory = ::mmap(nullptr, capacity_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void* memory =
+        ::mmap(nullptr, capacity_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (memory == MAP_FAILED) {
         throw std::bad_alloc();
     }
     data_ = {static_cast<std::uint8_t*>(memory), Unmap{capacity_}};
 }
 
-void AlignedBuffer::Unmap::operator()(std::uint8_t* data) const noexcept { ::munmap(data, mapped); }
+void AlignedBuffer::Unmap::operator()(std::uint8_t* data) const noexcept
+{
+    ::munmap(data, mapped);
+}
 
 void AlignedBuffer::append(ByteSpan bytes)
 {

@@ -4,13 +4,16 @@
 
 #include <memory>
 
-namespace backstay::core {
+namespace backstay::core
+{
 
 inline constexpr std::size_t direct_io_alignment = 4096;
 
-/// A buffer of fixed capacity, aligned and padded for O_DIRECT: the capacity is a multiple of direct_io_alignment, and bytes between
-/// size and capacity may be read. Its pages go back to the kernel with release_pages(). Movable.
-class AlignedBuffer {
+/// A buffer of fixed capacity, aligned and padded for O_DIRECT: the capacity is a multiple of
+/// direct_io_alignment, and bytes between size and capacity may be read. Its pages go back to the
+/// kernel with release_pages(). Movable.
+class AlignedBuffer
+{
 public:
     AlignedBuffer() = default;
     explicit AlignedBuffer(std::size_t capacity);

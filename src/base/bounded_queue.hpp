@@ -7,12 +7,14 @@
 #include <optional>
 #include <stop_token>
 
-namespace backstay::core {
+namespace backstay::core
+{
 
 /// Hands values from some threads to others, at most `capacity` waiting. Thread-safe.
 /// close() ends it: push() is refused, pop() gives what is left, then nothing.
 template <typename T>
-class BoundedQueue {
+class BoundedQueue
+{
 public:
     explicit BoundedQueue(std::size_t capacity) : capacity_(capacity) {}
 

@@ -1,8 +1,10 @@
 #include "base/bytes.hpp"
 
-namespace backstay::core {
+namespace backstay::core
+{
 
-namespace {
+namespace
+{
 
 constexpr char hex_digits[] = "0123456789abcdef";
 
@@ -47,7 +49,8 @@ std::optional<Bytes> from_hex(std::string_view text)
 
 std::string to_base64(ByteSpan bytes)
 {
-    constexpr std::string_view letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    constexpr std::string_view letters =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     std::string text;
     text.reserve((bytes.size() + 2) / 3 * 4);
     for (std::size_t i = 0; i < bytes.size(); i += 3) {
@@ -63,9 +66,11 @@ std::string to_base64(ByteSpan bytes)
     return text;
 }
 
-namespace {
+namespace
+{
 
-/// How many bytes follow a first byte, and the least code point so long a form may have; -1: no first byte.
+/// How many bytes follow a first byte, and the least code point so long a form may have; -1: no
+/// first byte.
 struct Utf8Form {
     int following;
     std::uint32_t least;
@@ -95,7 +100,8 @@ bool is_utf8(std::string_view text)
 {
     for (std::size_t i = 0; i < text.size(); ++i) {
         const Utf8Form form = utf8_form(static_cast<std::uint8_t>(text[i]));
-        if (form.following < 0 || i + static_cast<std::size_t>(form.following) >= text.size() || text[i] == '\0') {
+        if (form.following < 0 || i + static_cast<std::size_t>(form.following) >= text.size() ||
+            text[i] == '\0') {
             return false;
         }
         std::uint32_t point = form.bits;

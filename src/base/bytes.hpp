@@ -12,7 +12,8 @@
 #include <string_view>
 #include <vector>
 
-namespace backstay::core {
+namespace backstay::core
+{
 
 using Bytes = std::vector<std::uint8_t>;
 using ByteSpan = std::span<const std::uint8_t>;

@@ -6,9 +6,11 @@
 #include <ctime>
 #include <fmt/format.h>
 
-namespace backstay::core {
+namespace backstay::core
+{
 
-namespace {
+namespace
+{
 
 constexpr std::int64_t seconds_a_day = 86400;
 
@@ -24,8 +26,10 @@ std::int64_t days_from(Date date)
     const std::int64_t year = date.month <= 2 ? date.year - 1 : date.year;
     const std::int64_t era = (year >= 0 ? year : year - 399) / 400;
     const std::int64_t year_of_era = year - era * 400;
-    const std::int64_t day_of_year = (153 * (date.month > 2 ? date.month - 3 : date.month + 9) + 2) / 5 + date.day - 1;
-    const std::int64_t day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    const std::int64_t day_of_year =
+        (153 * (date.month > 2 ? date.month - 3 : date.month + 9) + 2) / 5 + date.day - 1;
+    const std::int64_t day_of_era =
+        year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
     return era * 146097 + day_of_era - 719468;
 }
 
@@ -34,8 +38,10 @@ Date date_from(std::int64_t days)
     days += 719468;
     const std::int64_t era = (days >= 0 ? days : days - 146096) / 146097;
     const std::int64_t day_of_era = days - era * 146097;
-    const std::int64_t year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
-    const std::int64_t day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    const std::int64_t year_of_era =
+        (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
+    const std::int64_t day_of_year =
+        day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     const std::int64_t shifted = (5 * day_of_year + 2) / 153;
     const auto day = static_cast<unsigned>(day_of_year - (153 * shifted + 2) / 5 + 1);
     const auto month = static_cast<unsigned>(shifted < 10 ? shifted + 3 : shifted - 9);
@@ -49,10 +55,14 @@ unsigned days_in_month(std::int64_t year, unsigned month)
     return month == 2 && leap ? 29 : days[month - 1];
 }
 
-std::int64_t floor_div(std::int64_t a, std::int64_t b) { return a / b - (a % b < 0 ? 1 : 0); }
+std::int64_t floor_div(std::int64_t a, std::int64_t b)
+{
+    return a / b - (a % b < 0 ? 1 : 0);
+}
 
 /// Reads fixed-width numbers and separators from the front of a text.
-class Scanner {
+class Scanner
+{
 public:
     explicit Scanner(std::string_view text) : rest_(text) {}
 
@@ -119,7 +129,8 @@ std::optional<Date> scan_date(Scanner& scanner)
         return std::nullopt;
     }
     const auto day = scanner.number(2);
-    if (!day || *day < 1 || static_cast<unsigned>(*day) > days_in_month(*year, static_cast<unsigned>(*month))) {
+    if (!day || *day < 1 ||
+        static_cast<unsigned>(*day) > days_in_month(*year, static_cast<unsigned>(*month))) {
         return std::nullopt;
     }
     return Date{*year, static_cast<unsigned>(*month), static_cast<unsigned>(*day)};
@@ -187,7 +198,8 @@ Timestamp to_timestamp(const CivilTime& time, std::optional<std::int64_t> offset
         local.tm_isdst = -1;
         return {static_cast<std::int64_t>(std::mktime(&local)), time.nanoseconds};
     }
-    const std::int64_t seconds = days_from(time.date) * seconds_a_day + time.hour * 3600 + time.minute * 60 + time.second;
+    const std::int64_t seconds =
+        days_from(time.date) * seconds_a_day + time.hour * 3600 + time.minute * 60 + time.second;
     return {seconds - *offset, time.nanoseconds};
 }
 
@@ -198,7 +210,8 @@ std::string format_time(Timestamp time)
     const std::int64_t days = floor_div(time.seconds, seconds_a_day);
     const std::int64_t rest = time.seconds - days * seconds_a_day;
     const Date date = date_from(days);
-    std::string text = fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}", date.year, date.month, date.day, rest / 3600, rest / 60 % 60, rest % 60);
+    std::string text = fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}", date.year, date.month,
+                                   date.day, rest / 3600, rest / 60 % 60, rest % 60);
     if (time.nanoseconds != 0) {
         std::string fraction = fmt::format(".{:09}", time.nanoseconds);
         fraction.erase(fraction.find_last_not_of('0') + 1);
@@ -214,8 +227,10 @@ std::optional<Timestamp> parse_time(std::string_view text)
     }
     if (text.starts_with('@')) {
         std::int64_t seconds = 0;
-        const auto [end, error] = std::from_chars(text.data() + 1, text.data() + text.size(), seconds);
-        const bool good = error == std::errc() && end == text.data() + text.size() && text.size() > 1;
+        const auto [end, error] =
+            std::from_chars(text.data() + 1, text.data() + text.size(), seconds);
+        const bool good =
+            error == std::errc() && end == text.data() + text.size() && text.size() > 1;
         return good ? std::optional(Timestamp{seconds, 0}) : std::nullopt;
     }
     Scanner scanner(text);
@@ -235,7 +250,8 @@ std::optional<Timestamp> parse_time(std::string_view text)
     return to_timestamp(time, offset);
 }
 
-namespace {
+namespace
+{
 
 struct DurationUnit {
     std::string_view name;
@@ -244,8 +260,13 @@ struct DurationUnit {
 };
 
 // Longest first where one begins another: "mo" before "m".
-constexpr std::array<DurationUnit, 7> duration_units{{
-    {"mo", 1, 0}, {"y", 12, 0}, {"w", 0, 7 * seconds_a_day}, {"d", 0, seconds_a_day}, {"h", 0, 3600}, {"m", 0, 60}, {"s", 0, 1}}};
+constexpr std::array<DurationUnit, 7> duration_units{{{"mo", 1, 0},
+                                                      {"y", 12, 0},
+                                                      {"w", 0, 7 * seconds_a_day},
+                                                      {"d", 0, seconds_a_day},
+                                                      {"h", 0, 3600},
+                                                      {"m", 0, 60},
+                                                      {"s", 0, 1}}};
 
 constexpr std::int64_t longest_count = 1'000'000'000;
 
@@ -264,8 +285,9 @@ std::optional<Duration> parse_duration(std::string_view text)
             return std::nullopt;
         }
         text.remove_prefix(static_cast<std::size_t>(end - text.data()));
-        const auto unit = std::find_if(duration_units.begin(), duration_units.end(),
-                                       [text](const DurationUnit& known) { return text.starts_with(known.name); });
+        const auto unit = std::find_if(
+            duration_units.begin(), duration_units.end(),
+            [text](const DurationUnit& known) { return text.starts_with(known.name); });
         if (unit == duration_units.end()) {
             return std::nullopt;
         }
@@ -299,7 +321,8 @@ Timestamp before(Timestamp time, Duration duration)
     if (duration.months != 0) {
         const std::int64_t days = floor_div(time.seconds, seconds_a_day);
         Date date = date_from(days);
-        const std::int64_t months = date.year * 12 + static_cast<std::int64_t>(date.month) - 1 - duration.months;
+        const std::int64_t months =
+            date.year * 12 + static_cast<std::int64_t>(date.month) - 1 - duration.months;
         date.year = floor_div(months, 12);
         date.month = static_cast<unsigned>(months - date.year * 12) + 1;
         date.day = std::min(date.day, days_in_month(date.year, date.month));
@@ -309,9 +332,11 @@ Timestamp before(Timestamp time, Duration duration)
     return time;
 }
 
-namespace {
+namespace
+{
 
-class SystemClock : public Clock {
+class SystemClock : public Clock
+{
 public:
     Timestamp now() const override
     {

@@ -6,7 +6,8 @@
 #include <string>
 #include <string_view>
 
-namespace backstay::core {
+namespace backstay::core
+{
 
 /// Seconds and nanoseconds since 1970, UTC; any year. 0 <= nanoseconds < 10^9, before 1970 too.
 struct Timestamp {
@@ -18,12 +19,12 @@ struct Timestamp {
 /// RFC 3339 in UTC, "2026-11-25T14:03:07.123456789Z"; the fraction only if it is not zero.
 std::string format_time(Timestamp time);
 
-/// RFC 3339 with any offset; "2026-11-25", "2026-11-25 14:03", "2026-11-25 14:03:07" are local time;
-/// "now"; "@SECONDS". Empty if it is none of them.
+/// RFC 3339 with any offset; "2026-11-25", "2026-11-25 14:03", "2026-11-25 14:03:07" are local
+/// time; "now"; "@SECONDS". Empty if it is none of them.
 std::optional<Timestamp> parse_time(std::string_view text);
 
-/// "90s 15m 36h 14d 8w 6mo 5y", also several in a row ("1y6mo"). A month is counted in the calendar by
-/// `before()`; everything else is seconds.
+/// "90s 15m 36h 14d 8w 6mo 5y", also several in a row ("1y6mo"). A month is counted in the calendar
+/// by `before()`; everything else is seconds.
 struct Duration {
     std::int64_t months = 0;
     std::int64_t seconds = 0;
@@ -35,7 +36,8 @@ std::string format_duration(Duration duration);
 Timestamp before(Timestamp time, Duration duration);
 
 /// The time as the program sees it. Thread-safe. Tests use a clock of their own.
-class Clock {
+class Clock
+{
 public:
     virtual ~Clock() = default;
     virtual Timestamp now() const = 0;

@@ -12,12 +12,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-namespace backstay::core {
+namespace backstay::core
+{
 
-namespace {
+namespace
+{
 
 /// A spawned program; killed and reaped unless its end was waited for.
-class Child {
+class Child
+{
 public:
     explicit Child(pid_t pid) : pid_(pid) {}
     ~Child()
@@ -43,7 +46,8 @@ private:
     pid_t pid_;
 };
 
-class SpawnActions {
+class SpawnActions
+{
 public:
     SpawnActions() { posix_spawn_file_actions_init(&actions_); }
     ~SpawnActions() { posix_spawn_file_actions_destroy(&actions_); }
@@ -66,7 +70,9 @@ pid_t spawn(const std::vector<std::string>& arguments, int output)
     posix_spawn_file_actions_addopen(actions.get(), STDIN_FILENO, "/dev/null", O_RDONLY, 0);
     posix_spawn_file_actions_adddup2(actions.get(), output, STDOUT_FILENO);
     pid_t pid = -1;
-    if (const int failed = ::posix_spawnp(&pid, argv[0], actions.get(), nullptr, argv.data(), environ); failed != 0) {
+    if (const int failed =
+            ::posix_spawnp(&pid, argv[0], actions.get(), nullptr, argv.data(), environ);
+        failed != 0) {
         throw_system_error(failed, "cannot run the command", arguments.front(), ErrorCode::invalid);
     }
     return pid;
@@ -105,7 +111,8 @@ Bytes read_all(int fd, std::size_t limit, const std::string& subject, const std:
         }
         append(out, ByteSpan(buffer).first(static_cast<std::size_t>(got)));
         if (out.size() > limit) {
-            throw Error(ErrorCode::invalid, fmt::format("the command wrote more than {} bytes", limit), subject);
+            throw Error(ErrorCode::invalid,
+                        fmt::format("the command wrote more than {} bytes", limit), subject);
         }
     }
 }
@@ -113,10 +120,12 @@ Bytes read_all(int fd, std::size_t limit, const std::string& subject, const std:
 void demand_success(int status, const std::string& subject)
 {
     if (WIFSIGNALED(status)) {
-        throw Error(ErrorCode::source, fmt::format("the command was ended by signal {}", WTERMSIG(status)), subject);
+        throw Error(ErrorCode::source,
+                    fmt::format("the command was ended by signal {}", WTERMSIG(status)), subject);
     }
     if (WEXITSTATUS(status) != 0) {
-        throw Error(ErrorCode::source, fmt::format("the command ended with status {}", WEXITSTATUS(status)), subject);
+        throw Error(ErrorCode::source,
+                    fmt::format("the command ended with status {}", WEXITSTATUS(status)), subject);
     }
 }
 
@@ -162,7 +171,8 @@ std::vector<std::string> split_words(const std::string& text)
     return words;
 }
 
-Bytes run_for_output(const std::vector<std::string>& arguments, std::size_t limit, const std::stop_token& stop)
+Bytes run_for_output(const std::vector<std::string>& arguments, std::size_t limit,
+                     const std::stop_token& stop)
 {
     if (arguments.empty() || arguments.front().empty()) {
         throw Error(ErrorCode::invalid, "there is no command to run");

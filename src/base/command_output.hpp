@@ -6,13 +6,18 @@
 #include <string>
 #include <vector>
 
-namespace backstay::core {
+namespace backstay::core
+{
 
-/// Splits like a shell's words: blanks separate, quotes ('…', "…") and '\' keep; nothing is expanded. Throws Error{invalid} for an open quote.
+/// Splits like a shell's words: blanks separate, quotes ('…', "…") and '\' keep; nothing is
+/// expanded. Throws Error{invalid} for an open quote.
 std::vector<std::string> split_words(const std::string& text);
 
-/// Runs a program (found by PATH, no shell, standard input empty, standard error the caller's) and returns what it wrote to standard output, at most `limit` bytes. Throws
-/// Error{invalid} if there is no such program or it wrote more, Error{source} with its exit status if that is not 0, Error{cancelled} (the program is killed).
-Bytes run_for_output(const std::vector<std::string>& arguments, std::size_t limit, const std::stop_token& stop);
+/// Runs a program (found by PATH, no shell, standard input empty, standard error the caller's) and
+/// returns what it wrote to standard output, at most `limit` bytes. Throws Error{invalid} if there
+/// is no such program or it wrote more, Error{source} with its exit status if that is not 0,
+/// Error{cancelled} (the program is killed).
+Bytes run_for_output(const std::vector<std::string>& arguments, std::size_t limit,
+                     const std::stop_token& stop);
 
 } // namespace backstay::core

@@ -4,7 +4,8 @@
 #include <stdexcept>
 #include <string>
 
-namespace backstay::core {
+namespace backstay::core
+{
 
 /// What went wrong, as few kinds as callers tell apart. The numbers are the statuses of the C ABI.
 enum class ErrorCode : std::int32_t {
@@ -35,8 +36,10 @@ enum class ErrorCode : std::int32_t {
 /// "not-found" and so on: the word that `--json` and the C ABI use.
 const char* error_code_name(ErrorCode code);
 
-/// The one exception of the library: what (message), where (subject: a path, an object), and what to do.
-class Error : public std::runtime_error {
+/// The one exception of the library: what (message), where (subject: a path, an object), and what
+/// to do.
+class Error : public std::runtime_error
+{
 public:
     Error(ErrorCode code, std::string message, std::string subject = {}, int system_error = 0);
 
@@ -55,10 +58,11 @@ private:
     std::uint64_t host_tag_ = 0;
 };
 
-/// Throws the Error for a failed system call: `what` says what was tried ("cannot open"), the text of
-/// `system_error` is added. ENOSPC and EDQUOT become no_space, ENOENT not_found, EACCES, EPERM and EROFS
-/// denied, ENOMEM no_memory, EEXIST exists, anything else `otherwise`.
-[[noreturn]] void throw_system_error(int system_error, const std::string& what, const std::string& subject,
+/// Throws the Error for a failed system call: `what` says what was tried ("cannot open"), the text
+/// of `system_error` is added. ENOSPC and EDQUOT become no_space, ENOENT not_found, EACCES, EPERM
+/// and EROFS denied, ENOMEM no_memory, EEXIST exists, anything else `otherwise`.
+[[noreturn]] void throw_system_error(int system_error, const std::string& what,
+                                     const std::string& subject,
                                      ErrorCode otherwise = ErrorCode::storage);
 
 } // namespace backstay::core

@@ -9,7 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-namespace backstay::core {
+namespace backstay::core
+{
 
 FileDescriptor& FileDescriptor::operator=(FileDescriptor&& other) noexcept
 {
@@ -34,11 +35,13 @@ void FileDescriptor::close(const std::string& subject)
     }
 }
 
-std::size_t read_at(int fd, std::uint64_t offset, MutableByteSpan buffer, const std::string& subject)
+std::size_t read_at(int fd, std::uint64_t offset, MutableByteSpan buffer,
+                    const std::string& subject)
 {
     std::size_t done = 0;
     while (done < buffer.size()) {
-        const ssize_t got = ::pread(fd, buffer.data() + done, buffer.size() - done, static_cast<off_t>(offset + done));
+        const ssize_t got = ::pread(fd, buffer.data() + done, buffer.size() - done,
+                                    static_cast<off_t>(offset + done));
         if (got < 0 && errno == EINTR) {
             continue;
         }
@@ -57,7 +60,8 @@ void write_at(int fd, std::uint64_t offset, ByteSpan bytes, const std::string& s
 {
     std::size_t done = 0;
     while (done < bytes.size()) {
-        const ssize_t put = ::pwrite(fd, bytes.data() + done, bytes.size() - done, static_cast<off_t>(offset + done));
+        const ssize_t put = ::pwrite(fd, bytes.data() + done, bytes.size() - done,
+                                     static_cast<off_t>(offset + done));
         if (put < 0 && errno == EINTR) {
             continue;
         }
@@ -85,7 +89,8 @@ FileDescriptor open_unnamed_file(const std::string& folder)
 
 std::string temporary_folder()
 {
-    const char* chosen = std::getenv("TMPDIR"); // NOLINT(concurrency-mt-unsafe): read only, when an engine is made
+    const char* chosen =
+        std::getenv("TMPDIR"); // NOLINT(concurrency-mt-unsafe): read only, when an engine is made
     return chosen != nullptr && *chosen != '\0' ? chosen : "/tmp";
 }
 
@@ -110,7 +115,8 @@ Bytes read_small_file(const std::string& path, std::size_t limit)
         }
         bytes.resize(before + static_cast<std::size_t>(got));
         if (bytes.size() > limit) {
-            throw Error(ErrorCode::invalid, fmt::format("the file is larger than {} bytes", limit), path);
+            throw Error(ErrorCode::invalid, fmt::format("the file is larger than {} bytes", limit),
+                        path);
         }
         if (got == 0) {
             return bytes;

@@ -2,14 +2,17 @@
 
 #include <algorithm>
 
-namespace backstay::core {
+namespace backstay::core
+{
 
-namespace {
+namespace
+{
 
 /// Optimal string alignment distance.
 std::size_t distance(std::string_view a, std::string_view b)
 {
-    std::vector<std::vector<std::size_t>> rows(a.size() + 1, std::vector<std::size_t>(b.size() + 1));
+    std::vector<std::vector<std::size_t>> rows(a.size() + 1,
+                                               std::vector<std::size_t>(b.size() + 1));
     for (std::size_t i = 0; i <= a.size(); ++i) {
         for (std::size_t j = 0; j <= b.size(); ++j) {
             if (i == 0 || j == 0) {

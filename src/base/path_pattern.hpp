@@ -4,11 +4,14 @@
 #include <string_view>
 #include <vector>
 
-namespace backstay::core {
+namespace backstay::core
+{
 
-/// Patterns as in gitignore(5), in order, the last that matches decides: `*` and `?` stay within a name, `**` crosses, `[a-z]`, `!` takes back, a trailing '/' means
-/// folders only, a '/' elsewhere anchors to the root. Immutable once built; thread-safe.
-class PathPatterns {
+/// Patterns as in gitignore(5), in order, the last that matches decides: `*` and `?` stay within a
+/// name, `**` crosses, `[a-z]`, `!` takes back, a trailing '/' means folders only, a '/' elsewhere
+/// anchors to the root. Immutable once built; thread-safe.
+class PathPatterns
+{
 public:
     enum class Case { sensitive, ignored };
     /// Throws Error{invalid} for a pattern that cannot mean anything (an open '[').
@@ -16,7 +19,8 @@ public:
     bool empty() const { return patterns_.empty(); }
 
     enum class Match { none, included, excluded };
-    /// `path`: relative to the root, raw bytes. Looks at this path only: a walker that does not descend into an excluded folder gets gitignore's meaning.
+    /// `path`: relative to the root, raw bytes. Looks at this path only: a walker that does not
+    /// descend into an excluded folder gets gitignore's meaning.
     Match match(std::string_view path, bool is_folder) const;
 
 private:

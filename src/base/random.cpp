@@ -5,7 +5,8 @@
 #include <cerrno>
 #include <sys/random.h>
 
-namespace backstay::core {
+namespace backstay::core
+{
 
 void fill_random(MutableByteSpan out)
 {

@@ -2,7 +2,8 @@
 
 #include "base/bytes.hpp"
 
-namespace backstay::core {
+namespace backstay::core
+{
 
 /// Fills `out` from the kernel's generator (getrandom); throws Error{internal} if it fails.
 void fill_random(MutableByteSpan out);

@@ -5,9 +5,11 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 
-namespace backstay::core {
+namespace backstay::core
+{
 
-namespace {
+namespace
+{
 
 using Json = nlohmann::ordered_json;
 using Kind = Record::Field::Kind;
@@ -18,7 +20,8 @@ constexpr int max_json_depth = 32;
 std::string lossy_utf8(const std::string& bytes)
 {
     // dump() replaces what is not UTF-8 by U+FFFD; a quoted round trip gives that text.
-    return Json::parse(Json(bytes).dump(-1, ' ', false, Json::error_handler_t::replace)).get<std::string>();
+    return Json::parse(Json(bytes).dump(-1, ' ', false, Json::error_handler_t::replace))
+        .get<std::string>();
 }
 
 Json to_json(const Record& record);
@@ -35,14 +38,21 @@ Json duration_json(const Record::Field& field)
 Json value_json(const Record::Field& field)
 {
     switch (field.kind) {
-    case Kind::number: return field.number;
-    case Kind::flag: return field.number != 0;
-    case Kind::text: return lossy_utf8(field.data);
-    case Kind::bytes: return is_utf8(field.data) ? Json(field.data) : Json(lossy_utf8(field.data));
-    case Kind::time: return format_time({field.number, field.nanoseconds});
-    case Kind::duration: return duration_json(field);
+    case Kind::number:
+        return field.number;
+    case Kind::flag:
+        return field.number != 0;
+    case Kind::text:
+        return lossy_utf8(field.data);
+    case Kind::bytes:
+        return is_utf8(field.data) ? Json(field.data) : Json(lossy_utf8(field.data));
+    case Kind::time:
+        return format_time({field.number, field.nanoseconds});
+    case Kind::duration:
+        return duration_json(field);
     case Kind::record:
-    case Kind::list: return to_json(field.nested.front());
+    case Kind::list:
+        return to_json(field.nested.front());
     }
     return nullptr;
 }
@@ -72,7 +82,8 @@ Record record_from(const Json& json, int depth)
     }
     Record record = json.is_array() ? Record::list() : Record();
     for (const auto& item : json.items()) {
-        record.add_field(field_from(json.is_array() ? std::string() : item.key(), item.value(), depth + 1));
+        record.add_field(
+            field_from(json.is_array() ? std::string() : item.key(), item.value(), depth + 1));
     }
     return record;
 }
@@ -103,7 +114,10 @@ Record::Field field_from(const std::string& name, const Json& json, int depth)
 
 } // namespace
 
-Record::Record(std::string_view type) { set("type", type); }
+Record::Record(std::string_view type)
+{
+    set("type", type);
+}
 
 Record Record::list()
 {
@@ -118,7 +132,8 @@ Record& Record::add_field(Field field)
     return *this;
 }
 
-namespace {
+namespace
+{
 
 Record::Field make_field(std::string_view name, Kind kind)
 {
@@ -220,15 +235,17 @@ const Record::Field* Record::find(std::string_view name) const
 std::int64_t Record::number(std::string_view name, std::int64_t otherwise) const
 {
     const Field* field = find(name);
-    const bool numeric = field != nullptr && (field->kind == Kind::number || field->kind == Kind::flag ||
-                                              field->kind == Kind::time || field->kind == Kind::duration);
+    const bool numeric =
+        field != nullptr && (field->kind == Kind::number || field->kind == Kind::flag ||
+                             field->kind == Kind::time || field->kind == Kind::duration);
     return numeric ? field->number : otherwise;
 }
 
 std::string Record::text(std::string_view name, std::string_view otherwise) const
 {
     const Field* field = find(name);
-    const bool textual = field != nullptr && (field->kind == Kind::text || field->kind == Kind::bytes);
+    const bool textual =
+        field != nullptr && (field->kind == Kind::text || field->kind == Kind::bytes);
     return textual ? field->data : std::string(otherwise);
 }
 

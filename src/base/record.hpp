@@ -8,11 +8,13 @@
 #include <string_view>
 #include <vector>
 
-namespace backstay::core {
+namespace backstay::core
+{
 
 class Record;
 
-/// A value of a record. Text is UTF-8; raw bytes (paths) are RawText, which JSON shows as text, with NAME_b64 beside it where they are not UTF-8.
+/// A value of a record. Text is UTF-8; raw bytes (paths) are RawText, which JSON shows as text,
+/// with NAME_b64 beside it where they are not UTF-8.
 struct RawText {
     std::string bytes;
     bool operator==(const RawText&) const = default;
@@ -23,8 +25,10 @@ struct Seconds {
     bool operator==(const Seconds&) const = default;
 };
 
-/// The one type of result: named fields in order, `type` first. What `--json` prints and the C ABI hands out. A plain value.
-class Record {
+/// The one type of result: named fields in order, `type` first. What `--json` prints and the C ABI
+/// hands out. A plain value.
+class Record
+{
 public:
     struct Field;
 
@@ -34,17 +38,26 @@ public:
 
     Record& set(std::string_view name, std::int64_t value);
     Record& set(std::string_view name, std::uint64_t value); ///< beyond 2^63 - 1: that
-    Record& set(std::string_view name, int value) { return set(name, static_cast<std::int64_t>(value)); }
-    Record& set(std::string_view name, unsigned value) { return set(name, static_cast<std::int64_t>(value)); }
+    Record& set(std::string_view name, int value)
+    {
+        return set(name, static_cast<std::int64_t>(value));
+    }
+    Record& set(std::string_view name, unsigned value)
+    {
+        return set(name, static_cast<std::int64_t>(value));
+    }
     Record& set(std::string_view name, bool value);
     Record& set(std::string_view name, std::string_view text);
-    Record& set(std::string_view name, const char* text) { return set(name, std::string_view(text)); }
+    Record& set(std::string_view name, const char* text)
+    {
+        return set(name, std::string_view(text));
+    }
     Record& set(std::string_view name, RawText bytes);
     Record& set(std::string_view name, Timestamp time);
     Record& set(std::string_view name, Seconds duration);
     Record& set(std::string_view name, Record record);
     Record& set(std::string_view name, const std::vector<std::string>& texts); ///< a list
-    Record& add(Record record);  ///< to a list
+    Record& add(Record record);                                                ///< to a list
     Record& add_text(std::string_view text);
     Record& add_field(Field field);
 
@@ -56,7 +69,8 @@ public:
 
     /// One line, no newline.
     std::string json() const;
-    /// An object or array. Throws Error{damaged} if it is not JSON, nests deeper than 32, or is larger than 16 MiB.
+    /// An object or array. Throws Error{damaged} if it is not JSON, nests deeper than 32, or is
+    /// larger than 16 MiB.
     static Record from_json(std::string_view text);
 
 private:
@@ -65,13 +79,22 @@ private:
 };
 
 struct Record::Field {
-    enum class Kind : std::uint8_t { number = 1, flag = 2, text = 3, bytes = 4, time = 5, duration = 6, record = 7, list = 8 };
+    enum class Kind : std::uint8_t {
+        number = 1,
+        flag = 2,
+        text = 3,
+        bytes = 4,
+        time = 5,
+        duration = 6,
+        record = 7,
+        list = 8
+    };
     Kind kind = Kind::number;
     std::string name;
-    std::int64_t number = 0;        ///< number; flag 0 or 1; time, duration: seconds
+    std::int64_t number = 0; ///< number; flag 0 or 1; time, duration: seconds
     std::uint32_t nanoseconds = 0;
-    std::string data;               ///< text, bytes
-    std::vector<Record> nested;     ///< record, list: exactly one
+    std::string data;           ///< text, bytes
+    std::vector<Record> nested; ///< record, list: exactly one
 };
 
 } // namespace backstay::core

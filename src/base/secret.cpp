@@ -6,9 +6,13 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-namespace backstay::core {
+namespace backstay::core
+{
 
-void wipe(MutableByteSpan bytes) noexcept { ::explicit_bzero(bytes.data(), bytes.size()); }
+void wipe(MutableByteSpan bytes) noexcept
+{
+    ::explicit_bzero(bytes.data(), bytes.size());
+}
 
 Secret::Secret(std::size_t size) : size_(size)
 {
@@ -17,7 +21,8 @@ Secret::Secret(std::size_t size) : size_(size)
     }
     const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
     const std::size_t mapped = (size + page - 1) / page * page;
-    void* memory = ::mmap(nullptr, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void* memory =
+        ::mmap(nullptr, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (memory == MAP_FAILED) {
         throw std::bad_alloc();
     }

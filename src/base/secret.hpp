@@ -4,11 +4,13 @@
 
 #include <memory>
 
-namespace backstay::core {
+namespace backstay::core
+{
 
-/// Bytes that wipe themselves, live in pages of their own that are locked where the limit allows it and kept out of
-/// core dumps (MADV_DONTDUMP) and of child processes (MADV_WIPEONFORK). Movable.
-class Secret {
+/// Bytes that wipe themselves, live in pages of their own that are locked where the limit allows it
+/// and kept out of core dumps (MADV_DONTDUMP) and of child processes (MADV_WIPEONFORK). Movable.
+class Secret
+{
 public:
     Secret() = default;
     /// Zeroes, to be filled through mutable_span().

@@ -5,9 +5,11 @@
 #include <cmath>
 #include <fmt/format.h>
 
-namespace backstay::core {
+namespace backstay::core
+{
 
-namespace {
+namespace
+{
 
 /// "K", "KB", "KiB", in any case; 0 for "" and "B". Empty: no unit.
 std::optional<int> unit_power(std::string_view unit)
@@ -22,7 +24,8 @@ std::optional<int> unit_power(std::string_view unit)
     constexpr std::string_view letters = "KMGTPE";
     const std::size_t power = letters.find(word.front());
     const std::string_view rest = std::string_view(word).substr(1);
-    const bool known = power != std::string_view::npos && (rest.empty() || rest == "B" || rest == "IB");
+    const bool known =
+        power != std::string_view::npos && (rest.empty() || rest == "B" || rest == "IB");
     return known ? std::optional<int>(static_cast<int>(power) + 1) : std::nullopt;
 }
 
@@ -31,13 +34,15 @@ std::optional<int> unit_power(std::string_view unit)
 std::optional<std::uint64_t> parse_size(std::string_view text)
 {
     const std::size_t digits = std::min(text.find_first_not_of("0123456789."), text.size());
-    const std::optional<int> power = unit_power(text.substr(std::min(text.find_first_not_of(' ', digits), text.size())));
+    const std::optional<int> power =
+        unit_power(text.substr(std::min(text.find_first_not_of(' ', digits), text.size())));
     if (digits == 0 || !power) {
         return std::nullopt;
     }
     const char* end = text.data() + digits;
     std::uint64_t whole = 0;
-    if (const auto [stop, error] = std::from_chars(text.data(), end, whole); stop == end && error == std::errc()) {
+    if (const auto [stop, error] = std::from_chars(text.data(), end, whole);
+        stop == end && error == std::errc()) {
         const int shift = 10 * *power;
         return whole <= UINT64_MAX >> shift ? std::optional(whole << shift) : std::nullopt;
     }

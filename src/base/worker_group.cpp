@@ -6,9 +6,13 @@
 #include <pthread.h>
 #include <utility>
 
-namespace backstay::core {
+namespace backstay::core
+{
 
-WorkerGroup::WorkerGroup(std::stop_token parent) : forward_(std::move(parent), [this] { stop_.request_stop(); }) {}
+WorkerGroup::WorkerGroup(std::stop_token parent)
+    : forward_(std::move(parent), [this] { stop_.request_stop(); })
+{
+}
 
 WorkerGroup::~WorkerGroup()
 {
@@ -25,7 +29,8 @@ void WorkerGroup::start(const std::string& name, std::function<void(std::stop_to
     sigset_t all;
     sigset_t before;
     sigfillset(&all);
-    ::pthread_sigmask(SIG_SETMASK, &all, &before); // inherited by the thread: signals are the host's
+    ::pthread_sigmask(SIG_SETMASK, &all,
+                      &before); // inherited by the thread: signals are the host's
     try {
         threads_.emplace_back([this, body = std::move(body)] {
             try {

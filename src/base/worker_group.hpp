@@ -8,11 +8,14 @@
 #include <thread>
 #include <vector>
 
-namespace backstay::core {
+namespace backstay::core
+{
 
-/// Owns the threads of one piece of work. The first exception in any of them stops the rest (through stop_token())
-/// and comes out of join(). Workers block all signals: those are the host's. One thread at a time starts and joins.
-class WorkerGroup {
+/// Owns the threads of one piece of work. The first exception in any of them stops the rest
+/// (through stop_token()) and comes out of join(). Workers block all signals: those are the host's.
+/// One thread at a time starts and joins.
+class WorkerGroup
+{
 public:
     /// Stops when `parent` is stopped, too.
     explicit WorkerGroup(std::stop_token parent = {});
@@ -21,7 +24,8 @@ public:
     WorkerGroup(const WorkerGroup&) = delete;
     WorkerGroup& operator=(const WorkerGroup&) = delete;
 
-    /// Starts a thread (`name`: at most 15 characters, for debuggers). `body` must come to its end soon after a stop.
+    /// Starts a thread (`name`: at most 15 characters, for debuggers). `body` must come to its end
+    /// soon after a stop.
     void start(const std::string& name, std::function<void(std::stop_token)> body);
 
     /// Waits for all; rethrows the first exception.

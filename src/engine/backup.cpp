@@ -18,9 +18,11 @@
 #include <pwd.h>
 #include <unistd.h>
 
-namespace backstay::core {
+namespace backstay::core
+{
 
-namespace {
+namespace
+{
 
 constexpr std::size_t max_problems_kept = 100'000; ///< in the snapshot; all are told
 constexpr const char* program_name = "backstay " BACKSTAY_VERSION;
@@ -30,14 +32,16 @@ std::string user_name()
     std::array<char, 4096> buffer{};
     passwd entry{};
     passwd* found = nullptr;
-    if (::getpwuid_r(::geteuid(), &entry, buffer.data(), buffer.size(), &found) == 0 && found != nullptr) {
+    if (::getpwuid_r(::geteuid(), &entry, buffer.data(), buffer.size(), &found) == 0 &&
+        found != nullptr) {
         return found->pw_name;
     }
     return std::to_string(::geteuid());
 }
 
 /// What the problems of a snapshot will be, while lanes report them. Thread-safe.
-class ProblemLog {
+class ProblemLog
+{
 public:
     explicit ProblemLog(JobContext& context) : context_(context) {}
 
@@ -80,7 +84,8 @@ private:
 };
 
 /// One source's part of a backup: open, lanes, finish, and settle exactly once whatever happens.
-class SourceRun {
+class SourceRun
+{
 public:
     SourceRun(BackupSource given, const BackupShared& shared, std::shared_ptr<SnapshotView> parent)
         : given_(std::move(given)), shared_(shared), parent_(std::move(parent))
@@ -95,7 +100,8 @@ public:
         try {
             settle(false);
         } catch (...) {
-            // The backup has failed already, and says why; a source that cannot undo has said so to its own sink.
+            // The backup has failed already, and says why; a source that cannot undo has said so to
+            // its own sink.
         }
     }
     SourceRun(const SourceRun&) = delete;
@@ -115,7 +121,8 @@ public:
             }
             result_.verdict = static_cast<std::uint8_t>(SourceVerdict::Kind::failed);
             result_.message = error.what();
-            shared_.problem({given_.name, "", static_cast<std::int32_t>(error.code()), error.what()});
+            shared_.problem(
+                {given_.name, "", static_cast<std::int32_t>(error.code()), error.what()});
         }
     }
 
@@ -130,9 +137,11 @@ private:
     void drain()
     {
         const auto problems = [this](const Problem& problem) {
-            shared_.problem({given_.name, problem.path, static_cast<std::int32_t>(problem.code), problem.message});
+            shared_.problem({given_.name, problem.path, static_cast<std::int32_t>(problem.code),
+                             problem.message});
         };
-        const SessionPlan plan = given_.source->open(parent_.get(), problems, shared_.context.stop());
+        const SessionPlan plan =
+            given_.source->open(parent_.get(), problems, shared_.context.stop());
         open_ = true;
         shared_.context.progress().entries_total.fetch_add(plan.entries);
         shared_.context.progress().bytes_total.fetch_add(plan.bytes);
@@ -140,7 +149,8 @@ private:
         WorkerGroup lanes(shared_.context.stop());
         for (std::uint32_t lane = 0; lane < plan.lanes; ++lane) {
             lanes.start("lane", [this, lane](const std::stop_token&) {
-                LaneReader(shared_, given_.name, *given_.source, lane, parent_.get(), linked_).drain();
+                LaneReader(shared_, given_.name, *given_.source, lane, parent_.get(), linked_)
+                    .drain();
             });
         }
         lanes.join();
@@ -150,7 +160,9 @@ private:
     void take_verdict(const SourceVerdict& verdict)
     {
         if (verdict.kind == SourceVerdict::Kind::failed) {
-            throw Error(ErrorCode::source, verdict.message.empty() ? "the source failed" : verdict.message, given_.name);
+            throw Error(ErrorCode::source,
+                        verdict.message.empty() ? "the source failed" : verdict.message,
+                        given_.name);
         }
         result_.verdict = static_cast<std::uint8_t>(verdict.kind);
         result_.problems = verdict.problems;
@@ -158,7 +170,9 @@ private:
         result_.message = verdict.message;
         if (verdict.kind == SourceVerdict::Kind::damaged) {
             shared_.problem({given_.name, "", static_cast<std::int32_t>(ErrorCode::damaged),
-                             verdict.message.empty() ? "the source says that what it gave is not whole" : verdict.message});
+                             verdict.message.empty()
+                                 ? "the source says that what it gave is not whole"
+                                 : verdict.message});
         }
     }
 
@@ -173,15 +187,21 @@ private:
 void check_order(const std::vector<BackupSource>& sources)
 {
     for (const BackupSource& source : sources) {
-        // Following `after` for as many steps as there are sources comes to an end, or there is a circle.
+        // Following `after` for as many steps as there are sources comes to an end, or there is a
+        // circle.
         const BackupSource* at = &source;
         for (std::size_t steps = 0; !at->after.empty(); ++steps) {
-            const auto next = std::find_if(sources.begin(), sources.end(), [at](const BackupSource& other) { return other.name == at->after; });
+            const auto next =
+                std::find_if(sources.begin(), sources.end(),
+                             [at](const BackupSource& other) { return other.name == at->after; });
             if (next == sources.end()) {
-                throw Error(ErrorCode::invalid, fmt::format("source '{}' waits for '{}', which is not in the backup", at->name, at->after));
+                throw Error(ErrorCode::invalid,
+                            fmt::format("source '{}' waits for '{}', which is not in the backup",
+                                        at->name, at->after));
             }
             if (steps > sources.size()) {
-                throw Error(ErrorCode::invalid, fmt::format("source '{}' waits for itself", source.name));
+                throw Error(ErrorCode::invalid,
+                            fmt::format("source '{}' waits for itself", source.name));
             }
             at = &*next;
         }
@@ -212,7 +232,8 @@ void run_sources(std::vector<std::unique_ptr<SourceRun>>& runs, const std::stop_
     group.join();
 }
 
-std::shared_ptr<SnapshotView> source_view(const std::shared_ptr<RepositoryView>& root, const std::string& name, const Snapshot* parent)
+std::shared_ptr<SnapshotView> source_view(const std::shared_ptr<RepositoryView>& root,
+                                          const std::string& name, const Snapshot* parent)
 {
     if (!root || !root->lookup(name)) {
         return nullptr;
@@ -236,11 +257,13 @@ Record source_record(const SnapshotSource& source)
 }
 
 /// A whole backup, step by step.
-class BackupRun {
+class BackupRun
+{
 public:
-    BackupRun(Repository& repository, std::vector<BackupSource> sources, const BackupOptions& options, const EngineLimits& limits,
-              JobContext& context)
-        : repository_(repository), sources_(std::move(sources)), options_(options), limits_(limits), context_(context), problems_(context)
+    BackupRun(Repository& repository, std::vector<BackupSource> sources,
+              const BackupOptions& options, const EngineLimits& limits, JobContext& context)
+        : repository_(repository), sources_(std::move(sources)), options_(options), limits_(limits),
+          context_(context), problems_(context)
     {
         record_.time = options.time.value_or(repository.clock().now());
         record_.host = options.host.empty() ? host_name() : options.host;
@@ -256,15 +279,18 @@ public:
         const std::stop_token& stop = context_.stop();
         check_order(sources_);
         if (!options_.dry_run) {
-            session_ = std::make_unique<Session>(repository_, "backup", stop);
+            session_ =
+                std::make_unique<Session>(repository_, "backup", Session::Use::writing, stop);
             record_.id = session_->id();
         }
-        const Condemned condemned = session_ ? session_->condemned() : read_condemned(repository_, stop);
+        const Condemned condemned =
+            session_ ? session_->condemned() : read_condemned(repository_, stop);
         record_.condemned_digest = condemned.digest;
         const SnapshotList list = list_snapshots(repository_, stop);
         parent_ = choose_parent(list, options_.parent, record_.series, record_.host);
         take_series(list);
-        std::shared_ptr<BlobIndex> index = BlobIndex::load(repository_, condemned, Freshness::cached, stop);
+        std::shared_ptr<BlobIndex> index =
+            BlobIndex::load(repository_, condemned, Freshness::cached, stop);
 
         WorkerGroup group(stop);
         try {
@@ -290,20 +316,33 @@ private:
         ++record_.counter;
     }
 
-    void store(const SnapshotList& list, const Condemned& condemned, const std::shared_ptr<BlobIndex>& index, WorkerGroup& group)
+    void store(const SnapshotList& list, const Condemned& condemned,
+               const std::shared_ptr<BlobIndex>& index, WorkerGroup& group)
     {
         const std::stop_token& stop = context_.stop();
-        BlobWriter writer(repository_, record_.id, *index,
-                          {options_.compression, limits_.threads, limits_.memory * 5 / 8, options_.dry_run}, group);
+        BlobWriter writer(
+            repository_, record_.id, *index,
+            {options_.compression, limits_.threads, limits_.memory * 5 / 8, options_.dry_run},
+            group);
         const auto reader = std::make_shared<BlobReader>(repository_, index, limits_.memory / 16);
         EntrySorter sorter(limits_.memory / 8, temporary_folder_());
-        Checkpointer checkpointer(repository_.keys(), writer, record_.series, options_.dry_run ? UINT64_MAX : options_.checkpoint_bytes,
-                                  options_.dry_run ? 1e18 : options_.checkpoint_seconds, temporary_folder_());
-        const BackupShared shared{repository_, writer, *reader, checkpointer, sorter, options_, context_, figures_,
+        Checkpointer checkpointer(repository_.keys(), writer, record_.series,
+                                  options_.dry_run ? UINT64_MAX : options_.checkpoint_bytes,
+                                  options_.dry_run ? 1e18 : options_.checkpoint_seconds,
+                                  temporary_folder_());
+        const BackupShared shared{repository_,
+                                  writer,
+                                  *reader,
+                                  checkpointer,
+                                  sorter,
+                                  options_,
+                                  context_,
+                                  figures_,
                                   [this](const ProblemRecord& problem) { problems_.add(problem); }};
 
         auto resumed = find_interrupted(list, condemned, writer, reader);
-        const std::shared_ptr<RepositoryView> parent_root = parent_ ? std::make_shared<RepositoryView>(reader, parent_->record.root) : nullptr;
+        const std::shared_ptr<RepositoryView> parent_root =
+            parent_ ? std::make_shared<RepositoryView>(reader, parent_->record.root) : nullptr;
         std::vector<std::unique_ptr<SourceRun>> runs;
         for (const BackupSource& source : sources_) {
             checkpointer.add_source(source.name);
@@ -326,10 +365,14 @@ private:
         group.join();
     }
 
-    std::string temporary_folder_() const { return limits_.temporary_folder.empty() ? temporary_folder() : limits_.temporary_folder; }
+    std::string temporary_folder_() const
+    {
+        return limits_.temporary_folder.empty() ? temporary_folder() : limits_.temporary_folder;
+    }
 
-    std::map<std::string, std::shared_ptr<SnapshotView>> find_interrupted(const SnapshotList& list, const Condemned& condemned, BlobWriter& writer,
-                                                                          const std::shared_ptr<BlobReader>& reader)
+    std::map<std::string, std::shared_ptr<SnapshotView>>
+    find_interrupted(const SnapshotList& list, const Condemned& condemned, BlobWriter& writer,
+                     const std::shared_ptr<BlobReader>& reader)
     {
         if (options_.dry_run || options_.force) {
             return {};
@@ -338,7 +381,8 @@ private:
         for (const Snapshot& snapshot : list.snapshots) {
             ended.push_back(snapshot.record.id);
         }
-        return resume_interrupted(repository_, writer, reader, record_.series, parent_ ? parent_->record.time : Timestamp{INT64_MIN, 0}, ended,
+        return resume_interrupted(repository_, writer, reader, record_.series,
+                                  parent_ ? parent_->record.time : Timestamp{INT64_MIN, 0}, ended,
                                   temporary_folder_(), limits_.memory / 16, context_.stop());
     }
 
@@ -346,14 +390,14 @@ private:
     {
         const auto lane = writer.open_lane();
         TreeWriter tree(repository_.keys(), *lane);
-        std::string below_a_file;
         sorter.drain(
             [&](Entry entry) {
                 throw_if_stopped(context_.stop());
                 tree.add(std::move(entry));
             },
             [&](const std::string& path) {
-                problems_.add({"", path, static_cast<std::int32_t>(ErrorCode::source), "came more than once: the last is kept"});
+                problems_.add({"", path, static_cast<std::int32_t>(ErrorCode::source),
+                               "came more than once: the last is kept"});
             });
         record_.root = tree.finish();
         record_.problems = problems_.store(repository_.keys(), *lane);
@@ -376,7 +420,11 @@ private:
         counts.milliseconds = static_cast<std::uint64_t>(context_.seconds() * 1000);
     }
 
-    bool unchanged() const { return parent_ && options_.skip_if_unchanged && parent_->record.root.page == record_.root.page; }
+    bool unchanged() const
+    {
+        return parent_ && options_.skip_if_unchanged &&
+               parent_->record.root.page == record_.root.page;
+    }
 
     void commit(std::vector<std::unique_ptr<SourceRun>>& runs)
     {
@@ -401,7 +449,8 @@ private:
         try {
             run.settle(true);
         } catch (const Error& error) {
-            problems_.add({run.given().name, "", static_cast<std::int32_t>(error.code()), error.what()});
+            problems_.add(
+                {run.given().name, "", static_cast<std::int32_t>(error.code()), error.what()});
         }
     }
 
@@ -413,14 +462,18 @@ private:
         record.set("snapshot", committed_ ? record_.id.hex() : std::string());
         record.set("parent", parent_ ? parent_->record.id.hex() : std::string());
         record.set("entries", counts.entries).set("entries_new", counts.entries_new);
-        record.set("entries_changed", counts.entries_changed).set("entries_unchanged", counts.entries_unchanged);
+        record.set("entries_changed", counts.entries_changed)
+            .set("entries_unchanged", counts.entries_unchanged);
         record.set("bytes_source", counts.bytes_source).set("bytes_read", counts.bytes_read);
-        record.set("bytes_new", counts.bytes_new).set("bytes_stored", counts.bytes_stored).set("blobs_new", counts.blobs_new);
+        record.set("bytes_new", counts.bytes_new)
+            .set("bytes_stored", counts.bytes_stored)
+            .set("blobs_new", counts.blobs_new);
         record.set("problems", problems_.count());
         record.set("unchanged", unchanged()).set("dry_run", options_.dry_run);
         record.set("verdict", problems_.count() == 0 ? "ok" : "problems");
-        record.set("seconds", Seconds{static_cast<std::int64_t>(counts.milliseconds / 1000),
-                                      static_cast<std::uint32_t>(counts.milliseconds % 1000 * 1'000'000)});
+        record.set("seconds",
+                   Seconds{static_cast<std::int64_t>(counts.milliseconds / 1000),
+                           static_cast<std::uint32_t>(counts.milliseconds % 1000 * 1'000'000)});
         return record;
     }
 
@@ -440,7 +493,8 @@ private:
 
 } // namespace
 
-Record run_backup(Repository& repository, std::vector<BackupSource> sources, const BackupOptions& options, const EngineLimits& limits, JobContext& context)
+Record run_backup(Repository& repository, std::vector<BackupSource> sources,
+                  const BackupOptions& options, const EngineLimits& limits, JobContext& context)
 {
     return BackupRun(repository, std::move(sources), options, limits, context).run();
 }

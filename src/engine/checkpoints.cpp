@@ -10,22 +10,32 @@
 
 #include <algorithm>
 
-namespace backstay::core {
+namespace backstay::core
+{
 
-Checkpointer::Checkpointer(const KeyChain& keys, BlobWriter& writer, std::string series, std::uint64_t every_bytes, double every_seconds,
+Checkpointer::Checkpointer(const KeyChain& keys, BlobWriter& writer, std::string series,
+                           std::uint64_t every_bytes, double every_seconds,
                            std::string temporary_folder)
-    : keys_(keys), writer_(writer), series_(std::move(series)), every_bytes_(every_bytes), every_seconds_(every_seconds),
-      temporary_folder_(std::move(temporary_folder)), time_of_last_(monotonic_seconds())
+    : keys_(keys), writer_(writer), series_(std::move(series)), every_bytes_(every_bytes),
+      every_seconds_(every_seconds), temporary_folder_(std::move(temporary_folder)),
+      time_of_last_(monotonic_seconds())
 {
 }
 
-void Checkpointer::add_source(const std::string& name) { logs_.emplace(name, std::make_unique<EntryLog>(temporary_folder_)); }
+void Checkpointer::add_source(const std::string& name)
+{
+    logs_.emplace(name, std::make_unique<EntryLog>(temporary_folder_));
+}
 
-void Checkpointer::entry_done(const std::string& source, const Entry& entry) { logs_.at(source)->add(entry); }
+void Checkpointer::entry_done(const std::string& source, const Entry& entry)
+{
+    logs_.at(source)->add(entry);
+}
 
 bool Checkpointer::is_time()
 {
-    return writer_.counts().bytes_new - bytes_at_last_ >= every_bytes_ || monotonic_seconds() - time_of_last_ >= every_seconds_;
+    return writer_.counts().bytes_new - bytes_at_last_ >= every_bytes_ ||
+           monotonic_seconds() - time_of_last_ >= every_seconds_;
 }
 
 void Checkpointer::maybe_publish()
@@ -57,7 +67,8 @@ void Checkpointer::publish()
     time_of_last_ = monotonic_seconds();
 }
 
-namespace {
+namespace
+{
 
 bool was_committed(const std::vector<SessionId>& committed, const SessionId& id)
 {
@@ -65,7 +76,8 @@ bool was_committed(const std::vector<SessionId>& committed, const SessionId& id)
 }
 
 /// Damage in a log only costs reading again.
-void read_log(BlobReader& reader, const Content& log, EntrySorter& sorter, const std::stop_token& stop)
+void read_log(BlobReader& reader, const Content& log, EntrySorter& sorter,
+              const std::stop_token& stop)
 {
     try {
         read_records(reader, log, stop, [&sorter](ByteSpan record) {
@@ -76,7 +88,8 @@ void read_log(BlobReader& reader, const Content& log, EntrySorter& sorter, const
             }
         });
     } catch (const Error& error) {
-        const bool harmless = error.code() == ErrorCode::damaged || error.code() == ErrorCode::not_found;
+        const bool harmless =
+            error.code() == ErrorCode::damaged || error.code() == ErrorCode::not_found;
         if (!harmless) {
             throw;
         }
@@ -84,10 +97,12 @@ void read_log(BlobReader& reader, const Content& log, EntrySorter& sorter, const
 }
 
 /// Sessions of this machine that died: a tombstone makes sure that they never commit.
-void give_up_dead_sessions(Repository& repository, const std::vector<SessionId>& interrupted, const std::stop_token& stop)
+void give_up_dead_sessions(Repository& repository, const std::vector<SessionId>& interrupted,
+                           const std::stop_token& stop)
 {
     for (const ListedSession& session : list_sessions(repository, stop)) {
-        const bool ours = std::find(interrupted.begin(), interrupted.end(), session.id) != interrupted.end();
+        const bool ours =
+            std::find(interrupted.begin(), interrupted.end(), session.id) != interrupted.end();
         if (ours && session.record && process_has_gone(*session.record)) {
             fence_session(repository, session.id, "interrupted; a later run went on", stop);
         }
@@ -96,14 +111,16 @@ void give_up_dead_sessions(Repository& repository, const std::vector<SessionId>&
 
 } // namespace
 
-std::map<std::string, std::shared_ptr<SnapshotView>> resume_interrupted(Repository& repository, BlobWriter& writer, const std::shared_ptr<BlobReader>& reader,
-                                                                        const std::string& series, Timestamp since, const std::vector<SessionId>& committed,
-                                                                        const std::string& temporary_folder, std::size_t memory, const std::stop_token& stop)
+std::map<std::string, std::shared_ptr<SnapshotView>> resume_interrupted(
+    Repository& repository, BlobWriter& writer, const std::shared_ptr<BlobReader>& reader,
+    const std::string& series, Timestamp since, const std::vector<SessionId>& committed,
+    const std::string& temporary_folder, std::size_t memory, const std::stop_token& stop)
 {
     std::map<std::string, std::unique_ptr<EntrySorter>> sorters;
     std::vector<SessionId> interrupted;
     for (const BlobIndex::FoundCheckpoint& found : reader->index().checkpoints()) {
-        if (found.checkpoint.series != series || found.written < since || was_committed(committed, found.session)) {
+        if (found.checkpoint.series != series || found.written < since ||
+            was_committed(committed, found.session)) {
             continue;
         }
         interrupted.push_back(found.session);
@@ -125,7 +142,8 @@ std::map<std::string, std::shared_ptr<SnapshotView>> resume_interrupted(Reposito
         const auto lane = writer.open_lane();
         for (const auto& [name, sorter] : sorters) {
             TreeWriter tree(repository.keys(), *lane);
-            sorter->drain([&tree](Entry entry) { tree.add(std::move(entry)); }, [](const std::string&) {});
+            sorter->drain([&tree](Entry entry) { tree.add(std::move(entry)); },
+                          [](const std::string&) {});
             roots[name] = tree.finish();
         }
         lane->flush();

@@ -10,13 +10,16 @@
 #include <mutex>
 #include <string>
 
-namespace backstay::core {
+namespace backstay::core
+{
 
-/// Publishes, every so often, what a running backup has done, so that an interrupted one goes on there. Thread-safe.
-class Checkpointer {
+/// Publishes, every so often, what a running backup has done, so that an interrupted one goes on
+/// there. Thread-safe.
+class Checkpointer
+{
 public:
-    Checkpointer(const KeyChain& keys, BlobWriter& writer, std::string series, std::uint64_t every_bytes, double every_seconds,
-                 std::string temporary_folder);
+    Checkpointer(const KeyChain& keys, BlobWriter& writer, std::string series,
+                 std::uint64_t every_bytes, double every_seconds, std::string temporary_folder);
     /// Only before the lanes start.
     void add_source(const std::string& name);
     /// An entry of `source` that was read and whose blobs are with the writer.
@@ -40,10 +43,13 @@ private:
     double time_of_last_;
 };
 
-/// What interrupted runs of the series left after `since` (the parent's time; sessions not among `committed`): a tree for each source, as views over blobs that this session stored. Empty if there is nothing.
-/// Sessions of this host whose process has gone are given up for them (tombstones).
-std::map<std::string, std::shared_ptr<SnapshotView>> resume_interrupted(Repository& repository, BlobWriter& writer, const std::shared_ptr<BlobReader>& reader,
-                                                                        const std::string& series, Timestamp since, const std::vector<SessionId>& committed,
-                                                                        const std::string& temporary_folder, std::size_t memory, const std::stop_token& stop);
+/// What interrupted runs of the series left after `since` (the parent's time; sessions not among
+/// `committed`): a tree for each source, as views over blobs that this session stored. Empty if
+/// there is nothing. Sessions of this host whose process has gone are given up for them
+/// (tombstones).
+std::map<std::string, std::shared_ptr<SnapshotView>> resume_interrupted(
+    Repository& repository, BlobWriter& writer, const std::shared_ptr<BlobReader>& reader,
+    const std::string& series, Timestamp since, const std::vector<SessionId>& committed,
+    const std::string& temporary_folder, std::size_t memory, const std::stop_token& stop);
 
 } // namespace backstay::core

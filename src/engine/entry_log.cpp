@@ -5,7 +5,8 @@
 
 #include <cstring>
 
-namespace backstay::core {
+namespace backstay::core
+{
 
 EntryLog::EntryLog(std::string temporary_folder) : temporary_folder_(std::move(temporary_folder)) {}
 
@@ -37,7 +38,8 @@ void EntryLog::take(const std::function<void(Bytes)>& each)
     Bytes window;
     std::uint64_t read = 0;
     constexpr std::size_t step = 1 * MiB;
-    // Records are whole in the file, but not in a window of it: what is left of one is put before the next.
+    // Records are whole in the file, but not in a window of it: what is left of one is put before
+    // the next.
     const auto give_whole_ones = [&each](Bytes& bytes) {
         std::size_t done = 0;
         while (done < bytes.size()) {
@@ -55,8 +57,10 @@ void EntryLog::take(const std::function<void(Bytes)>& each)
     };
     while (read < in_file_) {
         const std::size_t before = window.size();
-        window.resize(before + static_cast<std::size_t>(std::min<std::uint64_t>(step, in_file_ - read)));
-        const std::size_t got = read_at(file_.get(), read, MutableByteSpan(window).subspan(before), temporary_folder_);
+        window.resize(before +
+                      static_cast<std::size_t>(std::min<std::uint64_t>(step, in_file_ - read)));
+        const std::size_t got =
+            read_at(file_.get(), read, MutableByteSpan(window).subspan(before), temporary_folder_);
         if (got < window.size() - before) {
             throw Error(ErrorCode::storage, "a temporary file became shorter", temporary_folder_);
         }

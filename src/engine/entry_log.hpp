@@ -7,10 +7,13 @@
 #include <mutex>
 #include <string>
 
-namespace backstay::core {
+namespace backstay::core
+{
 
-/// Entries of one source that were read since the last checkpoint, encoded, in memory up to a limit and then in an unnamed file. Thread-safe.
-class EntryLog {
+/// Entries of one source that were read since the last checkpoint, encoded, in memory up to a limit
+/// and then in an unnamed file. Thread-safe.
+class EntryLog
+{
 public:
     explicit EntryLog(std::string temporary_folder);
     void add(const Entry& entry);

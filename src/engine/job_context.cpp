@@ -3,7 +3,8 @@
 #include "base/clock.hpp"
 #include "base/error.hpp"
 
-namespace backstay::core {
+namespace backstay::core
+{
 
 JobContext::JobContext(std::stop_token stop, std::function<void(Record)> emit)
     : stop_(std::move(stop)), emit_(std::move(emit)), started_(monotonic_seconds())
@@ -36,9 +37,13 @@ void JobContext::set_current(std::string_view path)
     current_ = path;
 }
 
-double JobContext::seconds() const { return monotonic_seconds() - started_; }
+double JobContext::seconds() const
+{
+    return monotonic_seconds() - started_;
+}
 
-namespace {
+namespace
+{
 
 Seconds to_seconds(double seconds)
 {
@@ -103,7 +108,8 @@ Record entry_record(const Entry& entry, std::string_view path)
         record.set("link_device", entry.link->device).set("link_inode", entry.link->inode);
     }
     if (entry.kind == EntryKind::block_device || entry.kind == EntryKind::character_device) {
-        record.set("device_major", entry.device >> 32).set("device_minor", entry.device & 0xffffffffU);
+        record.set("device_major", entry.device >> 32)
+            .set("device_minor", entry.device & 0xffffffffU);
     }
     if (entry.subtree) {
         record.set("entries", entry.subtree->entries).set("bytes", entry.subtree->bytes);

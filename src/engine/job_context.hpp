@@ -9,7 +9,8 @@
 #include <stop_token>
 #include <string>
 
-namespace backstay::core {
+namespace backstay::core
+{
 
 /// How far a piece of work has come. Thread-safe.
 struct ProgressCounters {
@@ -20,11 +21,13 @@ struct ProgressCounters {
     std::atomic<std::uint64_t> problems{0};
 };
 
-/// What a piece of work gets from whoever started it: the token it must see, counters to fill, and a place for records.
-/// The functions that do the work return their summary. Thread-safe.
-class JobContext {
+/// What a piece of work gets from whoever started it: the token it must see, counters to fill, and
+/// a place for records. The functions that do the work return their summary. Thread-safe.
+class JobContext
+{
 public:
-    /// `emit` may wait while too many records are unread; it throws Error{cancelled} if stopped meanwhile. Null: records are dropped.
+    /// `emit` may wait while too many records are unread; it throws Error{cancelled} if stopped
+    /// meanwhile. Null: records are dropped.
     explicit JobContext(std::stop_token stop = {}, std::function<void(Record)> emit = {});
 
     const std::stop_token& stop() const { return stop_; }

@@ -6,25 +6,32 @@
 
 #include <fmt/format.h>
 
-namespace backstay::core {
+namespace backstay::core
+{
 
-namespace {
+namespace
+{
 
 constexpr int times_to_read_a_changing_file = 3;
 
-bool has_content(EntryKind kind) { return kind == EntryKind::file || kind == EntryKind::image; }
+bool has_content(EntryKind kind)
+{
+    return kind == EntryKind::file || kind == EntryKind::image;
+}
 
 /// Ends the backup, not just the entry.
 bool ends_everything(ErrorCode code)
 {
-    return code == ErrorCode::cancelled || code == ErrorCode::no_memory || code == ErrorCode::internal;
+    return code == ErrorCode::cancelled || code == ErrorCode::no_memory ||
+           code == ErrorCode::internal;
 }
 
 /// Whether two states of an entry without content are the same, for the report.
 bool same_attributes(const Entry& a, const Entry& b)
 {
-    return a.kind == b.kind && a.mode == b.mode && a.user_id == b.user_id && a.group_id == b.group_id && a.modified == b.modified &&
-           a.link_target == b.link_target && a.device == b.device && a.xattrs == b.xattrs;
+    return a.kind == b.kind && a.mode == b.mode && a.user_id == b.user_id &&
+           a.group_id == b.group_id && a.modified == b.modified && a.link_target == b.link_target &&
+           a.device == b.device && a.xattrs == b.xattrs;
 }
 
 } // namespace
@@ -45,9 +52,11 @@ void LinkedContents::add(const LinkIdentity& link, const Bytes& token, const Con
     }
 }
 
-LaneReader::LaneReader(const BackupShared& shared, const std::string& source_name, DataSource& source, std::uint32_t lane, SnapshotView* parent,
+LaneReader::LaneReader(const BackupShared& shared, const std::string& source_name,
+                       DataSource& source, std::uint32_t lane, SnapshotView* parent,
                        LinkedContents& linked)
-    : shared_(shared), name_(source_name), source_(source), lane_(lane), parent_(parent), linked_(linked), blobs_(shared.writer.open_lane()),
+    : shared_(shared), name_(source_name), source_(source), lane_(lane), parent_(parent),
+      linked_(linked), blobs_(shared.writer.open_lane()),
       chunker_(shared.repository.keys().cut_key(), shared.repository.config().chunker)
 {
 }
@@ -99,20 +108,24 @@ void LaneReader::take(SourceEntry entry)
     shared_.sorter.add(kept);
 }
 
-LaneReader::Change LaneReader::store(SourceEntry& entry, const std::optional<Entry>& before, bool& keep)
+LaneReader::Change LaneReader::store(SourceEntry& entry, const std::optional<Entry>& before,
+                                     bool& keep)
 {
     Entry& now = entry.entry;
     const bool same_kind = before && before->kind == now.kind;
     if (!has_content(now.kind)) {
         now.size = 0;
-        return !before ? Change::new_entry : same_attributes(*before, now) ? Change::unchanged : Change::modified;
+        return !before                         ? Change::new_entry
+               : same_attributes(*before, now) ? Change::unchanged
+                                               : Change::modified;
     }
     if (same_kind && take_over(entry, *before)) {
         shared_.context.progress().bytes.fetch_add(now.size, std::memory_order_relaxed);
         return Change::unchanged;
     }
     if (now.link) {
-        if (std::optional<Content> known = linked_.find(*now.link, now.change_token); known && !now.change_token.empty()) {
+        if (std::optional<Content> known = linked_.find(*now.link, now.change_token);
+            known && !now.change_token.empty()) {
             now.content = std::move(*known);
             now.size = now.content.size();
             return before ? Change::modified : Change::new_entry;
@@ -129,16 +142,20 @@ LaneReader::Change LaneReader::store(SourceEntry& entry, const std::optional<Ent
 bool LaneReader::take_over(SourceEntry& entry, const Entry& before)
 {
     Entry& now = entry.entry;
-    if (now.change_token.empty() || now.change_token != before.change_token || before.damaged || shared_.options.force) {
+    if (now.change_token.empty() || now.change_token != before.change_token || before.damaged ||
+        shared_.options.force) {
         return false;
     }
     bool all_known = true;
     const BlobIndex& index = shared_.reader.index();
     try {
-        for_each_reference(shared_.reader, before.content, shared_.context.stop(),
-                           [&](const BlobId& id, BlobKind) { all_known = all_known && index.contains(id); });
+        for_each_reference(
+            shared_.reader, before.content, shared_.context.stop(),
+            [&](const BlobId& id, BlobKind) { all_known = all_known && index.contains(id); });
     } catch (const Error& error) {
-        const bool unreadable = error.code() == ErrorCode::damaged || error.code() == ErrorCode::not_found || error.code() == ErrorCode::fenced;
+        const bool unreadable = error.code() == ErrorCode::damaged ||
+                                error.code() == ErrorCode::not_found ||
+                                error.code() == ErrorCode::fenced;
         if (!unreadable) {
             throw;
         }
@@ -178,7 +195,9 @@ bool LaneReader::read(SourceEntry& entry)
         }
         if (entry.sequential || attempt == times_to_read_a_changing_file) {
             entry.entry.change_token.clear();
-            problem(ErrorCode::source, path, fmt::format("changed while it was read, {} times: what was read last is kept", attempt));
+            problem(ErrorCode::source, path,
+                    fmt::format("changed while it was read, {} times: what was read last is kept",
+                                attempt));
             return true;
         }
     }
@@ -195,18 +214,22 @@ void LaneReader::read_once(SourceEntry& entry)
     };
     StreamChunker::NextData next_data;
     if (entry.sparse) {
-        next_data = [&](std::uint64_t offset) { return source_.next_data(lane_, entry.item, offset); };
+        next_data = [&](std::uint64_t offset) {
+            return source_.next_data(lane_, entry.item, offset);
+        };
     }
-    const StreamChunker::Sink sink{[&](ByteSpan chunk) {
-                                       content.add({chunk.size(), blobs_->put(BlobKind::data, chunk).id});
-                                       shared_.checkpointer.maybe_publish();
-                                       return true;
-                                   },
-                                   [&](std::uint64_t length) {
-                                       content.add({length, BlobId{}});
-                                       return true;
-                                   }};
-    const std::uint64_t bytes = chunker_.run(entry.policy, entry.entry.kind, entry.entry.size, read, next_data, sink);
+    const StreamChunker::Sink sink{
+        [&](ByteSpan chunk) {
+            content.add({chunk.size(), blobs_->put(BlobKind::data, chunk).id});
+            shared_.checkpointer.maybe_publish();
+            return true;
+        },
+        [&](std::uint64_t length) {
+            content.add({length, BlobId{}});
+            return true;
+        }};
+    const std::uint64_t bytes =
+        chunker_.run(entry.policy, entry.entry.kind, entry.entry.size, read, next_data, sink);
     shared_.figures.bytes_read.fetch_add(bytes, std::memory_order_relaxed);
     entry.entry.size = content.size();
     entry.entry.content = content.finish();
@@ -221,7 +244,9 @@ void LaneReader::tell(const Entry& entry, Change change)
     if (shared_.options.list_changes.find(letter) == std::string::npos) {
         return;
     }
-    const char* word = change == Change::new_entry ? "new" : change == Change::modified ? "modified" : "unchanged";
+    const char* word = change == Change::new_entry  ? "new"
+                       : change == Change::modified ? "modified"
+                                                    : "unchanged";
     Record record = entry_record(entry, entry.path);
     record.set("source", name_).set("change", word);
     shared_.context.emit(std::move(record));

@@ -10,11 +10,13 @@
 #include <map>
 #include <mutex>
 
-namespace backstay::core {
+namespace backstay::core
+{
 
 /// Figures of a backup while it runs. Thread-safe.
 struct BackupFigures {
-    std::atomic<std::uint64_t> entries{0}, entries_new{0}, entries_changed{0}, entries_unchanged{0}, bytes_source{0}, bytes_read{0};
+    std::atomic<std::uint64_t> entries{0}, entries_new{0}, entries_changed{0}, entries_unchanged{0},
+        bytes_source{0}, bytes_read{0};
 };
 
 /// What the lanes of all sources share. Thread-safe.
@@ -30,8 +32,10 @@ struct BackupShared {
     std::function<void(const ProblemRecord&)> problem; ///< counts, keeps for the snapshot, emits
 };
 
-/// Contents of files that have several names, so that each is read once. Bounded: beyond, a file is read again. Thread-safe.
-class LinkedContents {
+/// Contents of files that have several names, so that each is read once. Bounded: beyond, a file is
+/// read again. Thread-safe.
+class LinkedContents
+{
 public:
     std::optional<Content> find(const LinkIdentity& link, const Bytes& token) const;
     void add(const LinkIdentity& link, const Bytes& token, const Content& content);
@@ -46,12 +50,14 @@ private:
     std::map<LinkIdentity, Known> known_;
 };
 
-/// Drains one lane of a source: entries that did not change are taken over from the parent, others are read, cut and stored. One thread at a time.
-class LaneReader {
+/// Drains one lane of a source: entries that did not change are taken over from the parent, others
+/// are read, cut and stored. One thread at a time.
+class LaneReader
+{
 public:
     /// `parent`: of this source, or null.
-    LaneReader(const BackupShared& shared, const std::string& source_name, DataSource& source, std::uint32_t lane, SnapshotView* parent,
-               LinkedContents& linked);
+    LaneReader(const BackupShared& shared, const std::string& source_name, DataSource& source,
+               std::uint32_t lane, SnapshotView* parent, LinkedContents& linked);
     void drain();
 
 private:

@@ -2,7 +2,8 @@
 
 #include "base/error.hpp"
 
-namespace backstay::core {
+namespace backstay::core
+{
 
 LayeredView::LayeredView(std::shared_ptr<SnapshotView> newer, std::shared_ptr<SnapshotView> older)
     : newer_(std::move(newer)), older_(std::move(older))
@@ -12,8 +13,10 @@ LayeredView::LayeredView(std::shared_ptr<SnapshotView> newer, std::shared_ptr<Sn
 std::optional<Entry> LayeredView::lookup(std::string_view path)
 {
     if (newer_) {
-        // A folder of the newer one is only there for what lies in it: it has no attributes of its own.
-        if (auto found = newer_->lookup(path); found && (!found->change_token.empty() || found->mode)) {
+        // A folder of the newer one is only there for what lies in it: it has no attributes of its
+        // own.
+        if (auto found = newer_->lookup(path);
+            found && (!found->change_token.empty() || found->mode)) {
             return found;
         }
     }
@@ -34,6 +37,9 @@ std::unique_ptr<SnapshotStream> LayeredView::open_stream(const Entry& entry)
     return (older_ ? older_ : newer_)->open_stream(entry);
 }
 
-std::string LayeredView::source_record() const { return older_ ? older_->source_record() : std::string(); }
+std::string LayeredView::source_record() const
+{
+    return older_ ? older_->source_record() : std::string();
+}
 
 } // namespace backstay::core

@@ -4,14 +4,18 @@
 
 #include <memory>
 
-namespace backstay::core {
+namespace backstay::core
+{
 
-/// What an interrupted run had done already, in front of the parent snapshot: look-ups find the newer of the two. Thread-safe. Either may be null.
-class LayeredView : public SnapshotView {
+/// What an interrupted run had done already, in front of the parent snapshot: look-ups find the
+/// newer of the two. Thread-safe. Either may be null.
+class LayeredView : public SnapshotView
+{
 public:
     LayeredView(std::shared_ptr<SnapshotView> newer, std::shared_ptr<SnapshotView> older);
     std::optional<Entry> lookup(std::string_view path) override;
-    std::unique_ptr<EntryCursor> walk(std::string_view path, Depth depth) override; ///< of the older
+    std::unique_ptr<EntryCursor> walk(std::string_view path,
+                                      Depth depth) override; ///< of the older
     std::unique_ptr<SnapshotStream> open_stream(const Entry& entry) override;
     std::string source_record() const override;
 

@@ -2,9 +2,11 @@
 
 #include <cstdint>
 
-namespace backstay::core {
+namespace backstay::core
+{
 
-namespace {
+namespace
+{
 
 using K = OptionKind;
 
@@ -14,7 +16,8 @@ constexpr OptionSpec flag(const char* key, const char* help, const char* standar
 {
     return {key, K::flag, false, standard, 0, 0, "", "", help};
 }
-constexpr OptionSpec one(const char* key, K kind, const char* standard, const char* placeholder, const char* help)
+constexpr OptionSpec one(const char* key, K kind, const char* standard, const char* placeholder,
+                         const char* help)
 {
     return {key, kind, false, standard, 0, 0, "", placeholder, help};
 }
@@ -22,11 +25,13 @@ constexpr OptionSpec many(const char* key, K kind, const char* placeholder, cons
 {
     return {key, kind, true, "", 0, 0, "", placeholder, help};
 }
-constexpr OptionSpec ranged(const char* key, K kind, const char* standard, std::int64_t least, std::int64_t most, const char* placeholder, const char* help)
+constexpr OptionSpec ranged(const char* key, K kind, const char* standard, std::int64_t least,
+                            std::int64_t most, const char* placeholder, const char* help)
 {
     return {key, kind, false, standard, least, most, "", placeholder, help};
 }
-constexpr OptionSpec choice(const char* key, const char* standard, const char* choices, const char* placeholder, const char* help)
+constexpr OptionSpec choice(const char* key, const char* standard, const char* choices,
+                            const char* placeholder, const char* help)
 {
     return {key, K::choice, false, standard, 0, 0, choices, placeholder, help};
 }
@@ -35,30 +40,43 @@ constexpr std::int64_t mebibyte = 1024 * 1024;
 constexpr std::int64_t no_limit = INT64_MAX;
 
 constexpr OptionSpec engine[] = {
-    ranged("memory", K::size, "128MiB", 32 * mebibyte, no_limit, "SIZE", "Ceiling of anonymous memory; on top 16 bytes a blob of index"),
-    ranged("threads", K::number, "0", 0, 256, "N", "Threads that compress, encrypt and read; 0: as many as there are cores"),
-    one("cache-dir", K::path, "", "DIR", "Folder of the cache (default: $XDG_CACHE_HOME/backstay or ~/.cache/backstay)"),
+    ranged("memory", K::size, "128MiB", 32 * mebibyte, no_limit, "SIZE",
+           "Ceiling of anonymous memory; on top 16 bytes a blob of index"),
+    ranged("threads", K::number, "0", 0, 256, "N",
+           "Threads that compress, encrypt and read; 0: as many as there are cores"),
+    one("cache-dir", K::path, "", "DIR",
+        "Folder of the cache (default: $XDG_CACHE_HOME/backstay or ~/.cache/backstay)"),
     flag("no-cache", "Keep no cache between runs"),
-    ranged("limit-upload", K::size, "0", 0, no_limit, "SIZE", "Bytes a second to the store at most; 0: no limit"),
-    ranged("limit-download", K::size, "0", 0, no_limit, "SIZE", "Bytes a second from the store at most; 0: no limit"),
-    flag("low-priority", "Give way to other programs (nice, idle I/O) on the library's own threads"),
+    ranged("limit-upload", K::size, "0", 0, no_limit, "SIZE",
+           "Bytes a second to the store at most; 0: no limit"),
+    ranged("limit-download", K::size, "0", 0, no_limit, "SIZE",
+           "Bytes a second from the store at most; 0: no limit"),
+    flag("low-priority",
+         "Give way to other programs (nice, idle I/O) on the library's own threads"),
 };
 constexpr OptionSpec store[] = {
     flag("create", "Make the folder if it is not there"),
 };
 constexpr OptionSpec repository[] = {
     {"passphrase", K::secret, false, "", 0, 0, "", "", "The passphrase itself"},
-    one("passphrase-file", K::path, "", "FILE", "Take the passphrase from the first line of a file"),
-    one("passphrase-command", K::text, "", "COMMAND", "Take the passphrase from a command's output (split into words, run without a shell)"),
-    one("key-file", K::path, "", "FILE", "Open with the bytes of a file (at least 16) instead of a passphrase"),
+    one("passphrase-file", K::path, "", "FILE",
+        "Take the passphrase from the first line of a file"),
+    one("passphrase-command", K::text, "", "COMMAND",
+        "Take the passphrase from a command's output (split into words, run without a shell)"),
+    one("key-file", K::path, "", "FILE",
+        "Open with the bytes of a file (at least 16) instead of a passphrase"),
 };
 constexpr OptionSpec init[] = {
     {"passphrase", K::secret, false, "", 0, 0, "", "", "The passphrase itself"},
-    one("passphrase-file", K::path, "", "FILE", "Take the passphrase from the first line of a file"),
-    one("passphrase-command", K::text, "", "COMMAND", "Take the passphrase from a command's output (split into words, run without a shell)"),
-    one("key-file", K::path, "", "FILE", "Open with the bytes of a file (at least 16) instead of a passphrase"),
+    one("passphrase-file", K::path, "", "FILE",
+        "Take the passphrase from the first line of a file"),
+    one("passphrase-command", K::text, "", "COMMAND",
+        "Take the passphrase from a command's output (split into words, run without a shell)"),
+    one("key-file", K::path, "", "FILE",
+        "Open with the bytes of a file (at least 16) instead of a passphrase"),
     flag("no-encryption", "The key lies in the repository: whoever reads it reads everything"),
-    ranged("pack-size", K::size, "32MiB", 8 * mebibyte, 512 * mebibyte, "SIZE", "Size of the objects that hold data"),
+    ranged("pack-size", K::size, "32MiB", 8 * mebibyte, 512 * mebibyte, "SIZE",
+           "Size of the objects that hold data"),
     one("label", K::text, "", "TEXT", "Name of the first key"),
 };
 constexpr OptionSpec backup[] = {
@@ -66,7 +84,9 @@ constexpr OptionSpec backup[] = {
     one("host", K::text, "", "HOST", "Host name in the snapshot (default: this machine's)"),
     one("time", K::time, "", "TIME", "Time of the snapshot (default: now)"),
     one("comment", K::text, "", "TEXT", "A comment, kept in the snapshot"),
-    one("parent", K::text, "", "SNAPSHOT", "Take unchanged entries from this snapshot ('none': from none; default: the last of the same host and sources)"),
+    one("parent", K::text, "", "SNAPSHOT",
+        "Take unchanged entries from this snapshot ('none': from none; default: the last of the "
+        "same host and sources)"),
     flag("force", "Read every file, changed or not"),
     flag("skip-if-unchanged", "Make no snapshot if nothing changed since the parent"),
     ranged("compression", K::number, "2", 0, 19, "N", "zstd's level, 1 to 19; 0: none"),
@@ -80,14 +100,18 @@ constexpr OptionSpec backup_source[] = {
 };
 constexpr OptionSpec source_tree[] = {
     many("path", K::path, "PATH", "A folder or file to save; may be given several times"),
-    many("files-from", K::path, "FILE", "Read paths to save from a file, one a line (# begins a comment)"),
-    many("files-from-raw", K::path, "FILE", "Read paths to save from a file, each ended by a NUL byte"),
+    many("files-from", K::path, "FILE",
+         "Read paths to save from a file, one a line (# begins a comment)"),
+    many("files-from-raw", K::path, "FILE",
+         "Read paths to save from a file, each ended by a NUL byte"),
     many("exclude", K::path, "PATTERN", "Leave out what matches a pattern as in gitignore"),
     many("iexclude", K::path, "PATTERN", "The same, upper and lower case alike"),
     many("exclude-file", K::path, "FILE", "Read such patterns from a file"),
-    many("exclude-if-present", K::path, "NAME[:HEADER]", "Leave out folders that hold a file of this name (that begins with HEADER)"),
+    many("exclude-if-present", K::path, "NAME[:HEADER]",
+         "Leave out folders that hold a file of this name (that begins with HEADER)"),
     flag("exclude-caches", "Leave out what is in folders with a valid CACHEDIR.TAG"),
-    ranged("exclude-larger-than", K::size, "0", 0, no_limit, "SIZE", "Leave out files larger than this; 0: none"),
+    ranged("exclude-larger-than", K::size, "0", 0, no_limit, "SIZE",
+           "Leave out files larger than this; 0: none"),
     flag("one-file-system", "Do not cross mount points"),
     flag("ignore-ctime", "Do not read a file again because its change time alone differs"),
     flag("ignore-inode", "Do not read a file again because its inode number alone differs"),
@@ -107,7 +131,8 @@ constexpr OptionSpec source_archive[] = {
 constexpr OptionSpec target_directory[] = {
     one("path", K::path, "", "DIR", "Folder to restore into"),
     flag("in-place", "Restore to where it came from"),
-    choice("overwrite", "always", "always|if-changed|if-newer|never", "WHEN", "What to do with files that are there"),
+    choice("overwrite", "always", "always|if-changed|if-newer|never", "WHEN",
+           "What to do with files that are there"),
     flag("delete", "Remove what the snapshot does not have, in the folders that it has"),
     flag("sparse", "Make holes of long runs of zeros"),
     flag("no-owner", "Do not restore owners and groups"),
@@ -119,7 +144,8 @@ constexpr OptionSpec target_stream[] = {
 constexpr OptionSpec target_archive[] = {
     choice("format", "tar", "tar|tar.zst|zip|iso9660", "FORMAT", "Format of the archive"),
     one("path", K::path, "", "FILE", "File to write (beside, renamed at the end)"),
-    ranged("descriptor", K::number, "1", 0, INT32_MAX, "FD", "Descriptor to write if no path is given; borrowed"),
+    ranged("descriptor", K::number, "1", 0, INT32_MAX, "FD",
+           "Descriptor to write if no path is given; borrowed"),
     flag("overwrite", "Replace the file if it is there"),
 };
 constexpr OptionSpec restore[] = {
@@ -175,7 +201,8 @@ constexpr OptionSpec stats[] = {
     many("path", K::path, "PATH", "Only snapshots of this path"),
 };
 constexpr OptionSpec objects[] = {
-    choice("kind", "all", "all|config|keyring|keys|packs|index|sessions|snapshots|notes|gc", "KIND", "Only objects of this kind"),
+    choice("kind", "all", "all|config|keyring|keys|packs|index|sessions|snapshots|notes|gc", "KIND",
+           "Only objects of this kind"),
 };
 constexpr OptionSpec check[] = {
     one("read-data", K::percent, "", "PERCENT", "Read contents, too: of this part of the packs"),
@@ -187,32 +214,50 @@ constexpr OptionSpec cache[] = {
     flag("clean", "Remove it"),
 };
 
-#define BACKSTAY_COLLECTION_OPTIONS                                                                                                        \
-    one("max-unused", K::text, "5%", "SIZE|PERCENT", "How much unused data may stay"),                                                      \
-        ranged("max-repack-size", K::size, "0", 0, no_limit, "SIZE", "How much to rewrite at most; 0: no limit"),                           \
-        flag("wait", "Wait for backups that are running, instead of leaving the rest to a later prune"),                                    \
-        one("fence-after", K::duration, "24h", "DURATION", "End sessions elsewhere that gave no sign of life for so long"),                 \
-        flag("alone", "Nobody else writes: needed where the store does not honour create-if-absent"),                                       \
+#define BACKSTAY_COLLECTION_OPTIONS                                                                \
+    one("max-unused", K::text, "5%", "SIZE|PERCENT", "How much unused data may stay"),             \
+        ranged("max-repack-size", K::size, "0", 0, no_limit, "SIZE",                               \
+               "How much to rewrite at most; 0: no limit"),                                        \
+        flag("wait",                                                                               \
+             "Wait for backups that are running, instead of leaving the rest to a later prune"),   \
+        one("fence-after", K::duration, "24h", "DURATION",                                         \
+            "End sessions elsewhere that gave no sign of life for so long"),                       \
+        flag("alone",                                                                              \
+             "Nobody else writes: needed where the store does not honour create-if-absent"),       \
         flag("dry-run", "Only tell what would be done")
 
 constexpr OptionSpec forget[] = {
     many("snapshot", K::text, "SNAPSHOT", "Forget these, instead of by policy"),
     ranged("keep-last", K::number, "0", -1, INT32_MAX, "N", "Keep the last N ('unlimited': all)"),
-    ranged("keep-hourly", K::number, "0", -1, INT32_MAX, "N", "Keep the last of each hour, for N hours that have one"),
-    ranged("keep-daily", K::number, "0", -1, INT32_MAX, "N", "Keep the last of each day, for N days that have one"),
-    ranged("keep-weekly", K::number, "0", -1, INT32_MAX, "N", "Keep the last of each week, for N weeks that have one"),
-    ranged("keep-monthly", K::number, "0", -1, INT32_MAX, "N", "Keep the last of each month, for N months that have one"),
-    ranged("keep-quarterly", K::number, "0", -1, INT32_MAX, "N", "Keep the last of each quarter, for N quarters that have one"),
-    ranged("keep-yearly", K::number, "0", -1, INT32_MAX, "N", "Keep the last of each year, for N years that have one"),
-    one("keep-within", K::duration, "", "DURATION", "Keep all that are not older than this before the newest"),
-    one("keep-within-hourly", K::duration, "", "DURATION", "Keep the last of each hour within this time"),
-    one("keep-within-daily", K::duration, "", "DURATION", "Keep the last of each day within this time"),
-    one("keep-within-weekly", K::duration, "", "DURATION", "Keep the last of each week within this time"),
-    one("keep-within-monthly", K::duration, "", "DURATION", "Keep the last of each month within this time"),
-    one("keep-within-quarterly", K::duration, "", "DURATION", "Keep the last of each quarter within this time"),
-    one("keep-within-yearly", K::duration, "", "DURATION", "Keep the last of each year within this time"),
+    ranged("keep-hourly", K::number, "0", -1, INT32_MAX, "N",
+           "Keep the last of each hour, for N hours that have one"),
+    ranged("keep-daily", K::number, "0", -1, INT32_MAX, "N",
+           "Keep the last of each day, for N days that have one"),
+    ranged("keep-weekly", K::number, "0", -1, INT32_MAX, "N",
+           "Keep the last of each week, for N weeks that have one"),
+    ranged("keep-monthly", K::number, "0", -1, INT32_MAX, "N",
+           "Keep the last of each month, for N months that have one"),
+    ranged("keep-quarterly", K::number, "0", -1, INT32_MAX, "N",
+           "Keep the last of each quarter, for N quarters that have one"),
+    ranged("keep-yearly", K::number, "0", -1, INT32_MAX, "N",
+           "Keep the last of each year, for N years that have one"),
+    one("keep-within", K::duration, "", "DURATION",
+        "Keep all that are not older than this before the newest"),
+    one("keep-within-hourly", K::duration, "", "DURATION",
+        "Keep the last of each hour within this time"),
+    one("keep-within-daily", K::duration, "", "DURATION",
+        "Keep the last of each day within this time"),
+    one("keep-within-weekly", K::duration, "", "DURATION",
+        "Keep the last of each week within this time"),
+    one("keep-within-monthly", K::duration, "", "DURATION",
+        "Keep the last of each month within this time"),
+    one("keep-within-quarterly", K::duration, "", "DURATION",
+        "Keep the last of each quarter within this time"),
+    one("keep-within-yearly", K::duration, "", "DURATION",
+        "Keep the last of each year within this time"),
     many("keep-tag", K::text, "TAG[,TAG]", "Keep all with this tag (with all of them)"),
-    one("group-by", K::text, "host,path", "host,path,tag", "Apply the policy to each group by itself ('': all together)"),
+    one("group-by", K::text, "host,path", "host,path,tag",
+        "Apply the policy to each group by itself ('': all together)"),
     many("host", K::text, "HOST", "Look only at snapshots of this host"),
     many("tag", K::text, "TAG[,TAG]", "Look only at snapshots with this tag (with all of them)"),
     many("path", K::path, "PATH", "Look only at snapshots of this path"),
@@ -256,6 +301,9 @@ constexpr OptionScope scopes[] = {
 
 } // namespace
 
-std::span<const OptionScope> option_table() { return scopes; }
+std::span<const OptionScope> option_table()
+{
+    return scopes;
+}
 
 } // namespace backstay::core

@@ -4,7 +4,8 @@
 
 #include <span>
 
-namespace backstay::core {
+namespace backstay::core
+{
 
 struct OptionScope {
     const char* name; ///< "source.tree"

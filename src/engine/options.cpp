@@ -10,9 +10,11 @@
 #include <cmath>
 #include <fmt/format.h>
 
-namespace backstay::core {
+namespace backstay::core
+{
 
-namespace {
+namespace
+{
 
 [[noreturn]] void refuse(const std::string& message, std::string_view key)
 {
@@ -32,7 +34,9 @@ std::optional<std::int64_t> parse_number(std::string_view text)
     }
     std::int64_t value = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    return error == std::errc() && end == text.data() + text.size() && !text.empty() ? std::optional(value) : std::nullopt;
+    return error == std::errc() && end == text.data() + text.size() && !text.empty()
+               ? std::optional(value)
+               : std::nullopt;
 }
 
 std::optional<double> parse_percent(std::string_view text)
@@ -71,16 +75,26 @@ std::vector<std::string> split_choices(std::string_view choices)
 const char* kind_name(OptionKind kind)
 {
     switch (kind) {
-    case OptionKind::number: return "number";
-    case OptionKind::flag: return "flag";
-    case OptionKind::text: return "text";
-    case OptionKind::path: return "path";
-    case OptionKind::size: return "size";
-    case OptionKind::duration: return "duration";
-    case OptionKind::percent: return "percent";
-    case OptionKind::time: return "time";
-    case OptionKind::choice: return "choice";
-    case OptionKind::secret: return "secret";
+    case OptionKind::number:
+        return "number";
+    case OptionKind::flag:
+        return "flag";
+    case OptionKind::text:
+        return "text";
+    case OptionKind::path:
+        return "path";
+    case OptionKind::size:
+        return "size";
+    case OptionKind::duration:
+        return "duration";
+    case OptionKind::percent:
+        return "percent";
+    case OptionKind::time:
+        return "time";
+    case OptionKind::choice:
+        return "choice";
+    case OptionKind::secret:
+        return "secret";
     }
     return "";
 }
@@ -88,7 +102,9 @@ const char* kind_name(OptionKind kind)
 Record describe(const OptionSpec& spec)
 {
     Record record("option");
-    record.set("key", spec.key).set("kind", kind_name(spec.kind)).set("repeatable", spec.repeatable);
+    record.set("key", spec.key)
+        .set("kind", kind_name(spec.kind))
+        .set("repeatable", spec.repeatable);
     record.set("default", spec.standard);
     if (spec.most != 0) {
         record.set("least", spec.least).set("most", spec.most);
@@ -109,7 +125,9 @@ std::span<const OptionSpec> option_specs(std::string_view scope)
             return known.specs;
         }
     }
-    refuse(fmt::format("there is no option scope '{}'{}", scope, suggestion(scope, option_scopes())), scope);
+    refuse(
+        fmt::format("there is no option scope '{}'{}", scope, suggestion(scope, option_scopes())),
+        scope);
 }
 
 std::vector<std::string> option_scopes()
@@ -154,7 +172,9 @@ void OptionSet::check(const OptionSpec& spec, std::string_view value) const
 {
     const auto in_range = [&spec](std::int64_t number) {
         if (spec.most != 0 && (number < spec.least || number > spec.most)) {
-            refuse(fmt::format("option '{}' takes {} to {}, not {}", spec.key, spec.least, spec.most, number), spec.key);
+            refuse(fmt::format("option '{}' takes {} to {}, not {}", spec.key, spec.least,
+                               spec.most, number),
+                   spec.key);
         }
     };
     const auto demand = [&spec, value](bool good, const char* form) {
@@ -167,29 +187,42 @@ void OptionSet::check(const OptionSpec& spec, std::string_view value) const
         demand(parse_number(value).has_value(), "a whole number");
         in_range(*parse_number(value));
         break;
-    case OptionKind::flag: demand(parse_flag(value).has_value(), "true or false"); break;
+    case OptionKind::flag:
+        demand(parse_flag(value).has_value(), "true or false");
+        break;
     case OptionKind::size:
         demand(parse_size(value).has_value(), "a size like 64K, 32MiB or 1G");
         in_range(static_cast<std::int64_t>(std::min<std::uint64_t>(*parse_size(value), INT64_MAX)));
         break;
-    case OptionKind::duration: demand(parse_duration(value).has_value(), "a duration like 90s, 36h, 14d, 8w, 6mo or 5y"); break;
+    case OptionKind::duration:
+        demand(parse_duration(value).has_value(), "a duration like 90s, 36h, 14d, 8w, 6mo or 5y");
+        break;
     case OptionKind::percent:
-        demand(parse_percent(value).has_value() && *parse_percent(value) >= 0 && *parse_percent(value) <= 100, "a percentage like 5%");
+        demand(parse_percent(value).has_value() && *parse_percent(value) >= 0 &&
+                   *parse_percent(value) <= 100,
+               "a percentage like 5%");
         break;
     case OptionKind::time:
-        demand(parse_time(value).has_value(), "a time like 2026-11-25, '2026-11-25 14:03:07' or 2026-11-25T14:03:07Z");
+        demand(parse_time(value).has_value(),
+               "a time like 2026-11-25, '2026-11-25 14:03:07' or 2026-11-25T14:03:07Z");
         break;
     case OptionKind::choice: {
         const auto choices = split_choices(spec.choices);
         if (std::find(choices.begin(), choices.end(), value) == choices.end()) {
-            refuse(fmt::format("option '{}' takes {}, not '{}'{}", spec.key, fmt::join(choices, ", "), value, suggestion(value, choices)),
+            refuse(fmt::format("option '{}' takes {}, not '{}'{}", spec.key,
+                               fmt::join(choices, ", "), value, suggestion(value, choices)),
                    spec.key);
         }
         break;
     }
-    case OptionKind::secret: refuse(fmt::format("option '{}' is a secret: set it by set_secret", spec.key), spec.key);
-    case OptionKind::text: demand(value.find('\0') == std::string_view::npos && is_utf8(value), "UTF-8 text"); break;
-    case OptionKind::path: demand(value.find('\0') == std::string_view::npos && !value.empty(), "a path without NUL"); break;
+    case OptionKind::secret:
+        refuse(fmt::format("option '{}' is a secret: set it by set_secret", spec.key), spec.key);
+    case OptionKind::text:
+        demand(value.find('\0') == std::string_view::npos && is_utf8(value), "UTF-8 text");
+        break;
+    case OptionKind::path:
+        demand(value.find('\0') == std::string_view::npos && !value.empty(), "a path without NUL");
+        break;
     }
 }
 
@@ -256,20 +289,39 @@ std::vector<std::string> OptionSet::texts(std::string_view key) const
     if (found != values_.end()) {
         return found->second;
     }
-    return *option.standard != '\0' ? std::vector<std::string>{option.standard} : std::vector<std::string>{};
+    return *option.standard != '\0' ? std::vector<std::string>{option.standard}
+                                    : std::vector<std::string>{};
 }
 
-std::int64_t OptionSet::number(std::string_view key) const { return parse_number(text(key)).value_or(0); }
+std::int64_t OptionSet::number(std::string_view key) const
+{
+    return parse_number(text(key)).value_or(0);
+}
 
-bool OptionSet::flag(std::string_view key) const { return parse_flag(text(key)).value_or(false); }
+bool OptionSet::flag(std::string_view key) const
+{
+    return parse_flag(text(key)).value_or(false);
+}
 
-std::uint64_t OptionSet::size(std::string_view key) const { return parse_size(text(key)).value_or(0); }
+std::uint64_t OptionSet::size(std::string_view key) const
+{
+    return parse_size(text(key)).value_or(0);
+}
 
-std::optional<Duration> OptionSet::duration(std::string_view key) const { return parse_duration(text(key)); }
+std::optional<Duration> OptionSet::duration(std::string_view key) const
+{
+    return parse_duration(text(key));
+}
 
-double OptionSet::percent(std::string_view key) const { return parse_percent(text(key)).value_or(0); }
+double OptionSet::percent(std::string_view key) const
+{
+    return parse_percent(text(key)).value_or(0);
+}
 
-std::optional<Timestamp> OptionSet::time(std::string_view key) const { return parse_time(text(key)); }
+std::optional<Timestamp> OptionSet::time(std::string_view key) const
+{
+    return parse_time(text(key));
+}
 
 const Secret* OptionSet::secret(std::string_view key) const
 {

@@ -12,17 +12,31 @@
 #include <string_view>
 #include <vector>
 
-namespace backstay::core {
+namespace backstay::core
+{
 
-enum class OptionKind : std::uint8_t { number, flag, text, path, size, duration, percent, time, choice, secret };
+enum class OptionKind : std::uint8_t {
+    number,
+    flag,
+    text,
+    path,
+    size,
+    duration,
+    percent,
+    time,
+    choice,
+    secret
+};
 
-/// One option of a scope, as the C ABI, the command's help, the man pages and the completions know it.
+/// One option of a scope, as the C ABI, the command's help, the man pages and the completions know
+/// it.
 struct OptionSpec {
     const char* key;
     OptionKind kind;
     bool repeatable;
-    const char* standard;    ///< what holds if it is not set, in the command's spelling; "" for nothing
-    std::int64_t least;      ///< number, size (bytes), percent
+    const char*
+        standard;       ///< what holds if it is not set, in the command's spelling; "" for nothing
+    std::int64_t least; ///< number, size (bytes), percent
     std::int64_t most;
     const char* choices;     ///< "a|b|c" of a choice
     const char* placeholder; ///< "DIR"
@@ -35,8 +49,10 @@ std::vector<std::string> option_scopes();
 /// A list of records, one an option; scope "": the scopes.
 Record describe_options(std::string_view scope);
 
-/// Values of a scope's options, checked when they are set: Error{invalid} says what is wrong and names the nearest key. One thread at a time.
-class OptionSet {
+/// Values of a scope's options, checked when they are set: Error{invalid} says what is wrong and
+/// names the nearest key. One thread at a time.
+class OptionSet
+{
 public:
     explicit OptionSet(std::string_view scope);
 

@@ -7,12 +7,14 @@
 #include <string>
 #include <vector>
 
-namespace backstay::core {
+namespace backstay::core
+{
 
 /// What to keep; every rule that is 0 or empty keeps nothing by itself. "-1": all ("unlimited").
 struct RetentionPolicy {
     int last = 0, hourly = 0, daily = 0, weekly = 0, monthly = 0, quarterly = 0, yearly = 0;
-    std::optional<Duration> within, within_hourly, within_daily, within_weekly, within_monthly, within_quarterly, within_yearly;
+    std::optional<Duration> within, within_hourly, within_daily, within_weekly, within_monthly,
+        within_quarterly, within_yearly;
     std::vector<std::string> tags; ///< each may be "a,b": both
     std::vector<std::string> group_by{"host", "path"};
     bool empty() const;
@@ -22,12 +24,16 @@ struct RetentionPolicy {
 struct RetentionDecision {
     std::size_t snapshot; ///< index into the list given
     std::string group;
-    std::vector<std::string> reasons; ///< "last", "daily", "within 14d", "tag a", "pinned", "claims a time after the store's", …
+    std::vector<std::string> reasons; ///< "last", "daily", "within 14d", "tag a", "pinned", "claims
+                                      ///< a time after the store's", …
     bool keep = false;
 };
 
-/// Pure: buckets by the signed time in UTC, per group and signer; the newest of a bucket is kept. `within` counts back from the newest snapshot of the group. A snapshot that claims a time
-/// after `store_now` (plus a day) or before its predecessor's neither displaces another nor is removed, and says so. `snapshots` as list_snapshots() gives them.
-std::vector<RetentionDecision> decide_retention(const std::vector<Snapshot>& snapshots, const RetentionPolicy& policy, Timestamp store_now);
+/// Pure: buckets by the signed time in UTC, per group and signer; the newest of a bucket is kept.
+/// `within` counts back from the newest snapshot of the group. A snapshot that claims a time after
+/// `store_now` (plus a day) or before its predecessor's neither displaces another nor is removed,
+/// and says so. `snapshots` as list_snapshots() gives them.
+std::vector<RetentionDecision> decide_retention(const std::vector<Snapshot>& snapshots,
+                                                const RetentionPolicy& policy, Timestamp store_now);
 
 } // namespace backstay::core

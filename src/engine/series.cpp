@@ -4,9 +4,11 @@
 
 #include <algorithm>
 
-namespace backstay::core {
+namespace backstay::core
+{
 
-std::string series_name(const KeyChain& keys, const std::string& host, const std::vector<BackupSource>& sources)
+std::string series_name(const KeyChain& keys, const std::string& host,
+                        const std::vector<BackupSource>& sources)
 {
     std::vector<Bytes> parts;
     for (const BackupSource& source : sources) {
@@ -42,7 +44,8 @@ const Snapshot* predecessor_of(const SnapshotList& list, const std::string& seri
     return newest;
 }
 
-std::optional<Snapshot> choose_parent(const SnapshotList& list, const std::string& named, const std::string& series, const std::string& host)
+std::optional<Snapshot> choose_parent(const SnapshotList& list, const std::string& named,
+                                      const std::string& series, const std::string& host)
 {
     if (named == "none") {
         return std::nullopt;

@@ -6,13 +6,18 @@
 #include <algorithm>
 #include <fmt/format.h>
 
-namespace backstay::core {
+namespace backstay::core
+{
 
-namespace {
+namespace
+{
 
 constexpr std::uint32_t smallest_unit = 1024;
-constexpr std::uint32_t largest_unit = 4 * MiB; // its maximum, four times that, is still a frame that readers accept
-constexpr std::uint32_t image_grid = 32 * KiB;  // measured: research of the design; a changed page costs little, the index stays small
+constexpr std::uint32_t largest_unit =
+    4 * MiB; // its maximum, four times that, is still a frame that readers accept
+constexpr std::uint32_t image_grid =
+    32 *
+    KiB; // measured: research of the design; a changed page costs little, the index stays small
 constexpr std::size_t read_ahead = 1 * MiB;
 
 } // namespace
@@ -24,18 +29,29 @@ ChunkPolicy resolve_policy(ChunkPolicy policy, EntryKind kind, ChunkerParameters
     }
     if (policy.size == 0) {
         switch (policy.kind) {
-        case ChunkPolicy::Kind::grid: policy.size = image_grid; break;
-        case ChunkPolicy::Kind::none: policy.size = max_data_frame; break;
-        default: policy.size = standard.average; break;
+        case ChunkPolicy::Kind::grid:
+            policy.size = image_grid;
+            break;
+        case ChunkPolicy::Kind::none:
+            policy.size = max_data_frame;
+            break;
+        default:
+            policy.size = standard.average;
+            break;
         }
     }
     if (policy.size < smallest_unit || policy.size > largest_unit) {
-        throw Error(ErrorCode::invalid, fmt::format("a chunk size of {} is out of bounds: {} to {} are possible", policy.size, smallest_unit, largest_unit));
+        throw Error(ErrorCode::invalid,
+                    fmt::format("a chunk size of {} is out of bounds: {} to {} are possible",
+                                policy.size, smallest_unit, largest_unit));
     }
     return policy;
 }
 
-StreamChunker::StreamChunker(ByteSpan cut_key, ChunkerParameters standard) : cut_key_(cut_key.begin(), cut_key.end()), standard_(standard) {}
+StreamChunker::StreamChunker(ByteSpan cut_key, ChunkerParameters standard)
+    : cut_key_(cut_key.begin(), cut_key.end()), standard_(standard)
+{
+}
 
 const Chunker& StreamChunker::chunker(std::uint32_t average)
 {
@@ -48,10 +64,12 @@ const Chunker& StreamChunker::chunker(std::uint32_t average)
 
 std::size_t StreamChunker::largest_chunk(const ChunkPolicy& policy)
 {
-    return policy.kind == ChunkPolicy::Kind::cdc ? chunker(policy.size).parameters().maximum() : policy.size;
+    return policy.kind == ChunkPolicy::Kind::cdc ? chunker(policy.size).parameters().maximum()
+                                                 : policy.size;
 }
 
-std::size_t StreamChunker::cut(const ChunkPolicy& policy, ByteSpan window, bool at_end, std::uint64_t offset)
+std::size_t StreamChunker::cut(const ChunkPolicy& policy, ByteSpan window, bool at_end,
+                               std::uint64_t offset)
 {
     if (policy.kind == ChunkPolicy::Kind::cdc) {
         return chunker(policy.size).next_cut(window, at_end);
@@ -60,7 +78,8 @@ std::size_t StreamChunker::cut(const ChunkPolicy& policy, ByteSpan window, bool 
     return std::min<std::size_t>(window.size(), policy.size - offset % policy.size);
 }
 
-std::uint64_t StreamChunker::run_extent(const ChunkPolicy& policy, std::uint64_t begin, std::uint64_t end, const Reader& read, const Sink& sink,
+std::uint64_t StreamChunker::run_extent(const ChunkPolicy& policy, std::uint64_t begin,
+                                        std::uint64_t end, const Reader& read, const Sink& sink,
                                         bool& go_on)
 {
     const std::size_t largest = largest_chunk(policy);
@@ -78,7 +97,8 @@ std::uint64_t StreamChunker::run_extent(const ChunkPolicy& policy, std::uint64_t
             tail -= head;
             head = 0;
             const std::uint64_t next = offset + tail;
-            const std::size_t wanted = static_cast<std::size_t>(std::min<std::uint64_t>(capacity_ - tail, end - next));
+            const std::size_t wanted =
+                static_cast<std::size_t>(std::min<std::uint64_t>(capacity_ - tail, end - next));
             const std::size_t got = wanted > 0 ? read(next, {buffer_.get() + tail, wanted}) : 0;
             tail += got;
             at_end = got < wanted || next + got == end;
@@ -97,7 +117,8 @@ std::uint64_t StreamChunker::run_extent(const ChunkPolicy& policy, std::uint64_t
     return offset - begin;
 }
 
-std::uint64_t StreamChunker::run(ChunkPolicy policy, EntryKind kind, std::uint64_t size, const Reader& read, const NextData& next_data, const Sink& sink)
+std::uint64_t StreamChunker::run(ChunkPolicy policy, EntryKind kind, std::uint64_t size,
+                                 const Reader& read, const NextData& next_data, const Sink& sink)
 {
     policy = resolve_policy(policy, kind, standard_);
     bool go_on = true;
@@ -116,7 +137,8 @@ std::uint64_t StreamChunker::run(ChunkPolicy policy, EntryKind kind, std::uint64
         if (!extent || begin == size || !go_on) {
             continue;
         }
-        const std::uint64_t got = run_extent(policy, begin, std::min(extent->end, size), read, sink, go_on);
+        const std::uint64_t got =
+            run_extent(policy, begin, std::min(extent->end, size), read, sink, go_on);
         bytes += got;
         offset += got;
         if (got == 0) {

@@ -9,11 +9,14 @@
 #include <memory>
 #include <optional>
 
-namespace backstay::core {
+namespace backstay::core
+{
 
-/// Cuts an entry's bytes by its policy and hands the chunks on, in order, holes between them. Shared by everything that must cut alike (backup, verify).
-/// One thread at a time: a lane has its own.
-class StreamChunker {
+/// Cuts an entry's bytes by its policy and hands the chunks on, in order, holes between them.
+/// Shared by everything that must cut alike (backup, verify). One thread at a time: a lane has its
+/// own.
+class StreamChunker
+{
 public:
     /// `cut_key` and `standard` are the repository's.
     StreamChunker(ByteSpan cut_key, ChunkerParameters standard);
@@ -27,11 +30,14 @@ public:
     using Reader = std::function<std::size_t(std::uint64_t offset, MutableByteSpan)>;
     using NextData = std::function<std::optional<SnapshotStream::Extent>(std::uint64_t offset)>;
 
-    /// `next_data` is asked only for sparse entries. Returns the bytes read (holes not counted). Throws what `read` throws.
-    std::uint64_t run(ChunkPolicy policy, EntryKind kind, std::uint64_t size, const Reader& read, const NextData& next_data, const Sink& sink);
+    /// `next_data` is asked only for sparse entries. Returns the bytes read (holes not counted).
+    /// Throws what `read` throws.
+    std::uint64_t run(ChunkPolicy policy, EntryKind kind, std::uint64_t size, const Reader& read,
+                      const NextData& next_data, const Sink& sink);
 
 private:
-    std::uint64_t run_extent(const ChunkPolicy& policy, std::uint64_t begin, std::uint64_t end, const Reader& read, const Sink& sink, bool& go_on);
+    std::uint64_t run_extent(const ChunkPolicy& policy, std::uint64_t begin, std::uint64_t end,
+                             const Reader& read, const Sink& sink, bool& go_on);
     std::size_t cut(const ChunkPolicy& policy, ByteSpan window, bool at_end, std::uint64_t offset);
     std::size_t largest_chunk(const ChunkPolicy& policy);
     const Chunker& chunker(std::uint32_t average);
@@ -43,7 +49,8 @@ private:
     std::size_t capacity_ = 0;
 };
 
-/// What holds for an entry of a kind that leaves the policy open. Throws Error{invalid} for sizes out of bounds (1 KiB to 4 MiB).
+/// What holds for an entry of a kind that leaves the policy open. Throws Error{invalid} for sizes
+/// out of bounds (1 KiB to 4 MiB).
 ChunkPolicy resolve_policy(ChunkPolicy policy, EntryKind kind, ChunkerParameters standard);
 
 } // namespace backstay::core

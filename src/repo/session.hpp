@@ -7,9 +7,10 @@ namespace backstay::core {
 /// A writer's (or long reader's) announced session: protocol.md, "Writer" 1, 2, 5, 6, 7 and "Reader" 3. One thread at a time.
 class Session {
 public:
+    enum class Use { writing, reading };
     /// Creates sessions/<sid>, waits, then reads gc/.
-    Session(Repository& repository, const std::string& purpose, const std::stop_token& stop);
-    /// Gives up if neither committed nor ended: best effort, errors are swallowed (a collector will fence it).
+    Session(Repository& repository, const std::string& purpose, Use use, const std::stop_token& stop);
+    /// Gives up (a reader: removes the session) if neither committed nor ended: best effort, errors are swallowed (a collector will fence it).
     ~Session();
 
     const SessionId& id() const { return id_; }
@@ -31,7 +32,7 @@ private:
     SessionId id_;
     Condemned condemned_;
     enum class State { live, ended } state_ = State::live;
-    bool reader_ = false;
+    Use use_;
 };
 
 /// Creates a tombstone for somebody else's session. True if the session has ended now without a snapshot, false if it had committed.

@@ -1,0 +1,162 @@
+#include "engine/forget.hpp"
+
+#include "base/error.hpp"
+#include "base/worker_group.hpp"
+#include "engine/listing.hpp"
+#include "engine/store_rights.hpp"
+#include "repo/session.hpp"
+
+#include <algorithm>
+#include <fmt/format.h>
+#include <map>
+#include <set>
+
+namespace backstay::core
+{
+
+namespace
+{
+
+/// The signed times of all and the store's own: the later is "now", whatever this host's clock
+/// says.
+Timestamp store_time(const std::vector<Snapshot>& snapshots, Timestamp host_now)
+{
+    Timestamp latest = host_now;
+    for (const Snapshot& snapshot : snapshots) {
+        latest = std::max(latest, snapshot.stored);
+    }
+    return latest;
+}
+
+std::vector<RetentionDecision> decide_by_name(const SnapshotList& list,
+                                              const std::vector<std::string>& names)
+{
+    SnapshotFilter any;
+    any.kind = "";
+    std::set<SessionId> wanted;
+    for (const std::string& name : names) {
+        const Snapshot& snapshot = find_snapshot(list, name, any);
+        if (snapshot.pinned) {
+            throw Error(ErrorCode::conflict,
+                        fmt::format("snapshot {} is pinned: unpin it first",
+                                    snapshot.record.id.hex().substr(0, 12)),
+                        name);
+        }
+        wanted.insert(snapshot.record.id);
+    }
+    std::vector<RetentionDecision> decisions;
+    for (std::size_t i = 0; i < list.snapshots.size(); ++i) {
+        if (wanted.find(list.snapshots[i].record.id) != wanted.end()) {
+            decisions.push_back({i, "", {"named"}, false});
+        }
+    }
+    return decisions;
+}
+
+Record decision_record(const Snapshot& snapshot, const RetentionDecision& decision)
+{
+    Record record("decision");
+    record.set("snapshot", snapshot.record.id.hex())
+        .set("time", snapshot.record.time)
+        .set("host", snapshot.record.host);
+    record.set("tags", snapshot.tags)
+        .set("group", decision.group)
+        .set("keep", decision.keep)
+        .set("reasons", decision.reasons);
+    return record;
+}
+
+/// A policy never empties a group: that is done by name.
+void demand_survivors(const std::vector<RetentionDecision>& decisions)
+{
+    std::map<std::string, bool> survives;
+    for (const RetentionDecision& decision : decisions) {
+        bool& kept = survives[decision.group];
+        kept = kept || decision.keep;
+    }
+    for (const auto& [group, kept] : survives) {
+        if (!kept) {
+            throw Error(ErrorCode::invalid,
+                        fmt::format("the policy would keep no snapshot of the group '{}': forget "
+                                    "them by id if that is meant",
+                                    group));
+        }
+    }
+}
+
+/// protocol.md: named in gc/ first, then removed. A refused removal is left: the sid is spent
+/// already.
+void forget_sessions(Repository& repository, const std::vector<SessionId>& sessions,
+                     JobContext& context)
+{
+    condemn(repository, {}, sessions, context.stop());
+    for (const SessionId& id : sessions) {
+        try {
+            repository.store().remove(snapshot_key(id), context.stop());
+            repository.store().remove(session_key(id), context.stop());
+        } catch (const Error& error) {
+            if (error.code() != ErrorCode::denied) {
+                throw;
+            }
+        }
+    }
+}
+
+} // namespace
+
+Record run_forget(Repository& repository, const ForgetOptions& options, const EngineLimits& limits,
+                  JobContext& context)
+{
+    const std::stop_token& stop = context.stop();
+    if (options.policy.empty() == options.snapshots.empty()) {
+        throw Error(ErrorCode::invalid, options.snapshots.empty()
+                                            ? "say what to keep (keep-last, keep-daily …) or which "
+                                              "snapshots to forget: nothing was forgotten"
+                                            : "either name snapshots or give a policy, not both");
+    }
+    demand_right_to_collect(repository, options.alone, "forget", stop);
+    SnapshotList list = list_snapshots(repository, stop);
+    std::vector<RetentionDecision> decisions;
+    if (!options.snapshots.empty()) {
+        decisions = decide_by_name(list, options.snapshots);
+    } else {
+        std::erase_if(list.snapshots, [&options](const Snapshot& snapshot) {
+            return !options.filter.matches(snapshot);
+        });
+        decisions = decide_retention(list.snapshots, options.policy,
+                                     store_time(list.snapshots, repository.clock().now()));
+        demand_survivors(decisions);
+    }
+    std::vector<SessionId> gone;
+    for (const RetentionDecision& decision : decisions) {
+        const Snapshot& snapshot = list.snapshots[decision.snapshot];
+        context.emit(decision_record(snapshot, decision));
+        if (!decision.keep) {
+            gone.push_back(snapshot.record.id);
+        }
+    }
+    throw_if_stopped(stop);
+    if (!options.dry_run && !gone.empty()) {
+        forget_sessions(repository, gone, context);
+    }
+    Record summary("summary");
+    if (options.prune && !options.dry_run) {
+        summary = run_prune(repository, *options.prune, limits, context);
+    }
+    Record out("summary");
+    out.set("command", "forget")
+        .set("kept", static_cast<std::uint64_t>(decisions.size() - gone.size()));
+    out.set("forgotten", static_cast<std::uint64_t>(gone.size())).set("dry_run", options.dry_run);
+    for (const Record::Field& field : summary.fields()) {
+        if (out.find(field.name) == nullptr) {
+            out.add_field(field);
+        }
+    }
+    if (out.find("problems") == nullptr) {
+        out.set("problems", context.progress().problems.load())
+            .set("verdict", context.progress().problems == 0 ? "ok" : "problems");
+    }
+    return out;
+}
+
+} // namespace backstay::core
