@@ -1,0 +1,27 @@
+#pragma once
+
+#include "engine/job_context.hpp"
+#include "engine/marks.hpp"
+#include "repo/pack_rewriter.hpp"
+
+#include <vector>
+
+namespace backstay::core
+{
+
+/// Blobs that are used and lie in condemned packs alone.
+struct Stranded {
+    BlobId id{};
+    BlobPlace place; ///< in a condemned pack
+};
+
+/// What must be copied before the condemned packs of `index` go. Sorted by pack, frame, offset;
+/// each blob once.
+std::vector<Stranded> find_stranded(const BlobIndex& index, const Marks& marks);
+
+/// Copies them to new packs: frames that are needed whole as they are, others blob by blob. Throws
+/// Error{damaged} naming a blob that cannot be read anywhere.
+PackRewriter::Stored copy_forward(BlobReader& reader, const std::vector<Stranded>& stranded,
+                                  int compression, JobContext& context);
+
+} // namespace backstay::core
