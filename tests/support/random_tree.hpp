@@ -24,7 +24,10 @@ public:
         std::string bytes;
     };
 
-    RandomTree(std::uint64_t seed, std::size_t entries) : random_(seed)
+    enum class Times { any, since_1970 };
+
+    RandomTree(std::uint64_t seed, std::size_t entries, Times times = Times::any)
+        : random_(seed), first_second_(times == Times::any ? -1'000'000'000 : 0)
     {
         folders_.emplace_back("");
         while (made_.size() < entries) {
@@ -109,7 +112,7 @@ private:
             entry.user_id = static_cast<std::uint32_t>(pick(70000));
             entry.group_id = static_cast<std::uint32_t>(pick(70000));
         }
-        entry.modified = Timestamp{static_cast<std::int64_t>(pick(3'000'000'000)) - 1'000'000'000,
+        entry.modified = Timestamp{static_cast<std::int64_t>(pick(3'000'000'000)) + first_second_,
                                    static_cast<std::uint32_t>(pick(1'000'000'000))};
         const bool takes_user_xattrs =
             entry.kind == EntryKind::file || entry.kind == EntryKind::directory;
@@ -214,6 +217,7 @@ private:
     }
 
     std::mt19937_64 random_;
+    const std::int64_t first_second_;
     std::vector<std::string> folders_;
     std::vector<std::string> linkable_;
     std::uint64_t inodes_ = 0;
