@@ -123,12 +123,22 @@ private:
             tell(snapshot, path, id, kind, "no pack that the index knows holds it");
             return false;
         }
+        if (findings_.usable && !has_usable_place(id)) {
+            tell(snapshot, path, id, kind, "every pack that holds it is missing or damaged");
+            return false;
+        }
         const std::lock_guard lock(mutex_);
         bool fresh = false;
         for (const std::uint64_t ordinal : ordinals) {
             fresh = marks_.set(ordinal) || fresh;
         }
         return fresh;
+    }
+
+    bool has_usable_place(const BlobId& id) const
+    {
+        const std::vector<BlobPlace> places = index_.find(id);
+        return std::any_of(places.begin(), places.end(), findings_.usable);
     }
 
     void tell(const Snapshot& snapshot, const std::string& path, const BlobId& id, BlobKind kind,

@@ -34,6 +34,9 @@ struct MarkFindings {
     std::function<void(const Snapshot& snapshot, const std::string& path, const BlobId& id,
                        BlobKind kind, const std::string& why)>
         missing;
+    /// Whether a place is known to be readable; a blob without one is told as missing. Empty: every
+    /// place is believed.
+    std::function<bool(const BlobPlace&)> usable;
 };
 
 /// Marks all places of every tree page, list page and chunk below the snapshots' roots (and their

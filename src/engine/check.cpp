@@ -1,0 +1,298 @@
+#include "engine/check.hpp"
+
+#include "base/error.hpp"
+#include "base/worker_group.hpp"
+#include "engine/marks.hpp"
+#include "engine/pack_check.hpp"
+#include "repo/blob_reader.hpp"
+#include "repo/session.hpp"
+#include "repo/snapshot_catalog.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <fmt/format.h>
+#include <map>
+#include <set>
+
+namespace backstay::core
+{
+
+namespace
+{
+
+constexpr std::uint64_t hurt_paths_told = 100; ///< of each snapshot
+
+/// Which of `count` things to look at for a percentage: evenly spread from a point that moves with
+/// time, so that repeated checks see all.
+std::vector<std::size_t> sample(std::size_t count, double percent, std::uint64_t turn)
+{
+    const auto wanted =
+        static_cast<std::size_t>(std::ceil(static_cast<double>(count) * percent / 100));
+    std::vector<std::size_t> chosen;
+    for (std::size_t i = 0; i < std::min(wanted, count); ++i) {
+        chosen.push_back((i * count / std::max<std::size_t>(wanted, 1) + turn) % count);
+    }
+    return chosen;
+}
+
+class Check
+{
+public:
+    Check(Repository& repository, const CheckOptions& options, const EngineLimits& limits,
+          JobContext& context)
+        : repository_(repository), options_(options), limits_(limits), context_(context),
+          stop_(context.stop())
+    {
+    }
+
+    Record run()
+    {
+        say_what_is_unproven();
+        // Reader 1: snapshots first, then gc, then the index.
+        const SnapshotList list = list_snapshots(repository_, stop_);
+        for (const UnreadableSnapshot& bad : list.unreadable) {
+            problem(snapshot_key(bad.id), "", bad.why);
+        }
+        const Condemned condemned = read_condemned(repository_, stop_);
+        std::vector<std::string> damaged_segments;
+        index_ =
+            BlobIndex::load(repository_, condemned, Freshness::fresh, stop_, &damaged_segments);
+        for (const std::string& segment : damaged_segments) {
+            problem("index", "", segment);
+        }
+        check_packs_are_there(condemned);
+        if (options_.read_data) {
+            read_packs(*options_.read_data);
+        }
+        check_snapshots(list);
+        return summary(list);
+    }
+
+private:
+    void say_what_is_unproven()
+    {
+        repository_.store().probe(stop_);
+        const StoreDescription store = repository_.store().describe(stop_);
+        if (!store.exclusive_create) {
+            Record record("notice");
+            record.set(
+                "message",
+                "this store does not honour create-if-absent: forget and prune need --alone here" +
+                    (store.note.empty() ? "" : "; " + store.note));
+            context_.emit(std::move(record));
+        }
+    }
+
+    void problem(const std::string& object, const std::string& path, const std::string& message)
+    {
+        context_.progress().problems.fetch_add(1, std::memory_order_relaxed);
+        Record record("problem");
+        record.set("object", object);
+        if (!path.empty()) {
+            record.set("path", RawText{path});
+        }
+        record.set("code", error_code_name(ErrorCode::damaged)).set("message", message);
+        context_.emit(std::move(record));
+    }
+
+    void check_packs_are_there(const Condemned& condemned)
+    {
+        std::map<PackId, std::uint64_t> listed;
+        repository_.store().list(
+            "packs/", Freshness::fresh,
+            [&](const ObjectInfo& object) {
+                if (const auto id = parse_pack_key(object.key)) {
+                    listed[*id] = object.size;
+                } else {
+                    context_.emit(Record("notice").set("message", "not a pack: " + object.key));
+                }
+            },
+            stop_);
+        std::set<PackId> known;
+        for (std::uint32_t number = 0; number < index_->packs(); ++number) {
+            const IndexedPack& pack = index_->pack(number);
+            known.insert(pack.id);
+            const auto found = listed.find(pack.id);
+            if (found != listed.end() && found->second != pack.size) {
+                problem(pack_key(pack.id), "",
+                        fmt::format("has {} bytes, the index says {}", found->second, pack.size));
+            } else if (found == listed.end() &&
+                       condemned.packs.find(pack.id) == condemned.packs.end()) {
+                problem(pack_key(pack.id), "", "is missing");
+                lost_packs_.insert(pack.id);
+            }
+        }
+        packs_ = listed.size();
+        for (const auto& [id, size] : listed) {
+            if (known.find(id) == known.end()) {
+                ++extra_packs_;
+                extra_bytes_ += size;
+            }
+        }
+    }
+
+    void check_snapshots(const SnapshotList& list)
+    {
+        Marks marks(index_->size());
+        BlobReader reader(repository_, index_, limits_.memory / 8);
+        std::map<SessionId, std::uint64_t> told;
+        MarkFindings findings;
+        findings.missing = [&](const Snapshot& snapshot, const std::string& path, const BlobId& id,
+                               BlobKind kind, const std::string& why) {
+            const std::uint64_t count = ++told[snapshot.record.id];
+            if (count <= hurt_paths_told) {
+                const char* what = kind == BlobKind::tree_node   ? "a page of this folder"
+                                   : kind == BlobKind::list_node ? "a part of its list of chunks"
+                                                                 : "a chunk of its contents";
+                problem(snapshot_key(snapshot.record.id), path,
+                        fmt::format("{} is lost (blob {}: {})", what, id.hex(), why));
+            } else {
+                context_.progress().problems.fetch_add(1, std::memory_order_relaxed);
+            }
+        };
+        if (!lost_packs_.empty() || !lost_frames_.empty()) {
+            findings.usable = [this](const BlobPlace& place) { return is_usable(place); };
+        }
+        mark_snapshots(reader, list.snapshots, marks, findings, limits_, context_);
+        blobs_ = index_->size();
+        unused_blobs_ = blobs_ - marks.count();
+    }
+
+    /// What lies where nothing can be read, so that the snapshots that need it are told.
+    bool is_usable(const BlobPlace& place) const
+    {
+        const PackId& id = index_->pack(place.pack).id;
+        return lost_packs_.find(id) == lost_packs_.end() &&
+               lost_frames_.find({id, place.frame}) == lost_frames_.end();
+    }
+
+    void take_damage(const PackChecker::Damage& damage)
+    {
+        problem(pack_key(damage.pack), "", damage.what);
+        const std::lock_guard lock(mutex_);
+        if (damage.scope == PackChecker::Damage::Scope::pack) {
+            lost_packs_.insert(damage.pack);
+        } else if (damage.scope == PackChecker::Damage::Scope::frame) {
+            lost_frames_.insert({damage.pack, damage.frame});
+        }
+    }
+
+    void read_packs(double percent)
+    {
+        const std::vector<std::size_t> chosen =
+            sample(index_->packs(), percent,
+                   static_cast<std::uint64_t>(repository_.clock().now().seconds));
+        std::uint64_t total = 0;
+        for (const std::size_t number : chosen) {
+            total += index_->pack(static_cast<std::uint32_t>(number)).size;
+        }
+        context_.progress().bytes_total = total;
+        std::atomic<std::size_t> next{0};
+        WorkerGroup group(stop_);
+        for (unsigned i = 0; i < limits_.threads; ++i) {
+            group.start("check", [&](const std::stop_token& stopped) {
+                PackChecker checker(
+                    repository_, *index_,
+                    [this](const PackChecker::Damage& damage) { take_damage(damage); });
+                for (std::size_t at = next++; at < chosen.size(); at = next++) {
+                    throw_if_stopped(stopped);
+                    const std::uint64_t bytes =
+                        checker.check(static_cast<std::uint32_t>(chosen[at]), stopped);
+                    context_.progress().bytes += bytes;
+                    bytes_checked_ += bytes;
+                }
+            });
+        }
+        group.join();
+        throw_if_stopped(stop_);
+    }
+
+    Record summary(const SnapshotList& list) const
+    {
+        const std::uint64_t problems = context_.progress_record().number("problems");
+        Record record("summary");
+        record.set("command", "check")
+            .set("snapshots", static_cast<std::uint64_t>(list.snapshots.size()));
+        record.set("packs", packs_).set("blobs", blobs_).set("blobs_unused", unused_blobs_);
+        record.set("packs_unindexed", extra_packs_).set("bytes_unindexed", extra_bytes_);
+        record.set("bytes_checked", bytes_checked_.load()).set("problems", problems);
+        record.set("verdict", problems == 0 ? "ok" : "damaged");
+        record.set("seconds", Seconds{static_cast<std::int64_t>(context_.seconds()), 0});
+        return record;
+    }
+
+    Repository& repository_;
+    const CheckOptions& options_;
+    const EngineLimits& limits_;
+    JobContext& context_;
+    std::stop_token stop_;
+    std::shared_ptr<BlobIndex> index_;
+    std::uint64_t packs_ = 0, blobs_ = 0, unused_blobs_ = 0, extra_packs_ = 0, extra_bytes_ = 0;
+    std::atomic<std::uint64_t> bytes_checked_{0};
+    std::mutex mutex_; // guards the two below while packs are read
+    std::set<PackId> lost_packs_;
+    std::set<std::pair<PackId, std::uint32_t>> lost_frames_;
+};
+
+} // namespace
+
+Record run_check(Repository& repository, const CheckOptions& options, const EngineLimits& limits,
+                 JobContext& context)
+{
+    return Check(repository, options, limits, context).run();
+}
+
+Record run_scrub(ObjectStore& store, const ScrubOptions& options, const EngineLimits& limits,
+                 JobContext& context)
+{
+    const std::stop_token& stop = context.stop();
+    std::vector<ObjectInfo> objects;
+    for (const char* prefix : {"index/", "packs/"}) {
+        store.list(
+            prefix, Freshness::cached,
+            [&objects](const ObjectInfo& object) { objects.push_back(object); }, stop);
+    }
+    if (objects.empty() && !store.stat("config/1", stop)) {
+        throw Error(ErrorCode::not_found, "there is no repository here: no config, no packs",
+                    store.describe(stop).uri);
+    }
+    std::vector<std::size_t> chosen = sample(
+        objects.size(), options.percent, static_cast<std::uint64_t>(system_clock().now().seconds));
+    for (const std::size_t at : chosen) {
+        context.progress().bytes_total += objects[at].size;
+    }
+    std::atomic<std::size_t> next{0};
+    std::atomic<std::uint64_t> bytes{0};
+    WorkerGroup group(stop);
+    for (unsigned i = 0; i < limits.threads; ++i) {
+        group.start("scrub", [&](const std::stop_token& stopped) {
+            for (std::size_t at = next++; at < chosen.size(); at = next++) {
+                throw_if_stopped(stopped);
+                const ObjectInfo& object = objects[chosen[at]];
+                std::uint64_t read = 0;
+                const auto name = Id<struct ObjectNameTag>::parse(
+                    std::string_view(object.key).substr(object.key.rfind('/') + 1));
+                const std::string wrong =
+                    name ? check_name(store, object.key, name->bytes, read, stopped)
+                         : "its name is no SHA-256";
+                bytes += read;
+                context.progress().bytes += read;
+                if (!wrong.empty()) {
+                    context.problem(
+                        {"", object.key, static_cast<std::int32_t>(ErrorCode::damaged), wrong});
+                }
+            }
+        });
+    }
+    group.join();
+    throw_if_stopped(stop);
+    const std::uint64_t problems = context.progress().problems;
+    Record record("summary");
+    record.set("command", "scrub")
+        .set("objects", static_cast<std::uint64_t>(chosen.size()))
+        .set("bytes_checked", bytes.load());
+    record.set("problems", problems).set("verdict", problems == 0 ? "ok" : "damaged");
+    return record;
+}
+
+} // namespace backstay::core
