@@ -1,1 +1,12 @@
 #include "codec/blob_id.hpp"
+
+namespace backstay::core
+{
+
+BlobId BlobNamer::name(BlobKind kind, ByteSpan plain) const
+{
+    const auto byte = static_cast<std::uint8_t>(kind);
+    return BlobId{mac_.of({&byte, 1}, plain)};
+}
+
+} // namespace backstay::core
