@@ -25,6 +25,25 @@ struct Part {
     std::string prefix; ///< names before each entry's path
 };
 
+/// Whether everything that was there is in the snapshot: false for the folders above what was asked
+/// for.
+bool is_saved_whole(const Snapshot& snapshot, const std::string& path)
+{
+    for (const SnapshotSource& source : snapshot.record.sources) {
+        if (path != source.name && !path.starts_with(source.name + "/")) {
+            continue;
+        }
+        if (source.kind != "tree") {
+            return true;
+        }
+        return std::any_of(source.roots.begin(), source.roots.end(), [&](const std::string& root) {
+            const std::string saved = source.name + (root == "/" ? "" : root);
+            return path == saved || path.starts_with(saved + "/");
+        });
+    }
+    return false;
+}
+
 bool has_content(const Entry& entry)
 {
     return entry.kind == EntryKind::file || entry.kind == EntryKind::image;
@@ -183,14 +202,18 @@ public:
 
     void run(const std::vector<Part>& parts)
     {
+        take_root(parts);
         for (const Part& part : parts) {
-            walk(part, [this](const Entry& entry) { place(entry); });
+            walk(
+                part, [this](const Entry& entry) { place(entry); },
+                [this](const std::string& path) { target_.leave_alone(path); });
         }
         run_window();
         target_.finish_folders(context_.stop());
         if (options_.verify && !options_.dry_run) {
             for (const Part& part : parts) {
-                walk(part, [this](const Entry& entry) { verify(entry); });
+                walk(
+                    part, [this](const Entry& entry) { verify(entry); }, [](const std::string&) {});
             }
         }
     }
@@ -199,10 +222,30 @@ public:
 
 private:
     using Take = std::function<void(const Entry&)>;
+    /// The snapshot has more of, or in, this than is restored: no reason to remove anything there.
+    using LeaveOut = std::function<void(const std::string& path)>;
+
+    /// Tells the target that its root is a folder of the snapshot, of which it then knows the
+    /// extras. Its attributes stay.
+    void take_root(const std::vector<Part>& parts)
+    {
+        const bool is_one_folder =
+            parts.size() == 1 && parts.front().prefix.empty() && options_.strip_components == 0;
+        if (!is_one_folder ||
+            !is_saved_whole(access_.snapshot(), snapshot_path(parts.front().path))) {
+            return;
+        }
+        const auto folder = access_.at(parts.front().path)->lookup("");
+        if (folder && folder->kind == EntryKind::directory) {
+            Entry root;
+            root.kind = EntryKind::directory;
+            target_.begin(root);
+        }
+    }
 
     /// Gives each wanted entry with its path below the target's root. Folders that are wanted only
     /// for what is in them come when something in them does.
-    void walk(const Part& part, const Take& take)
+    void walk(const Part& part, const Take& take, const LeaveOut& leave_out)
     {
         const std::unique_ptr<RepositoryView> view = access_.at(part.path);
         const std::optional<Entry> self = view->lookup("");
@@ -214,18 +257,22 @@ private:
             return;
         }
         std::vector<Entry> pending; // folders above, outermost first, that were not given
+        const std::string base = snapshot_path(part.path);
         const auto cursor = view->walk("", SnapshotView::Depth::all_levels);
         while (std::optional<Entry> entry = next(*cursor)) {
             throw_if_stopped(context_.stop());
+            const bool whole = is_saved_whole(access_.snapshot(), join(base, entry->path));
             const std::string in_snapshot = join(part.prefix, entry->path);
             switch (filter.decide(in_snapshot, entry->kind == EntryKind::directory)) {
             case PathFilter::Decision::skip:
                 if (entry->kind == EntryKind::directory) {
                     cursor->skip_children();
                 }
+                leave_out(strip(in_snapshot, options_.strip_components));
                 continue;
             case PathFilter::Decision::descend:
                 drop_left_folders(pending, in_snapshot);
+                leave_out(strip(in_snapshot, options_.strip_components));
                 entry->path = in_snapshot;
                 pending.push_back(std::move(*entry));
                 continue;
@@ -234,11 +281,16 @@ private:
             }
             drop_left_folders(pending, in_snapshot);
             for (Entry& folder : pending) {
+                const std::string here = strip(folder.path, options_.strip_components);
                 give(std::move(folder), take);
+                leave_out(here); // only a part of it is restored
             }
             pending.clear();
             entry->path = in_snapshot;
             give(std::move(*entry), take);
+            if (!whole) {
+                leave_out(strip(in_snapshot, options_.strip_components));
+            }
         }
     }
 
@@ -268,6 +320,7 @@ private:
                     throw;
                 }
                 damaged(error.subject(), error.what());
+                target_.keep_extras();
             }
         }
     }

@@ -196,6 +196,8 @@ struct DirectoryTarget::State {
     std::uint64_t planned_bytes_ = 0;
 
     std::vector<TargetPlace> extras_;
+    const char* keeps_extras_ = nullptr; ///< why nothing is removed
+    std::string last_path_;
 
     struct Lock {
         TargetPlace place;
@@ -405,6 +407,12 @@ bool DirectoryTarget::State::enter_parent(const Entry& entry)
         return false;
     }
     refused_.reset();
+    if (options_.delete_extra) {
+        if (!path_less(last_path_, entry.path)) {
+            keeps_extras_ = "parts of the snapshot meet in one folder";
+        }
+        last_path_ = entry.path;
+    }
     stack_.descend_to(entry.path);
     const SplitPath split = split_path(entry.path);
     const auto depth =
@@ -575,14 +583,15 @@ void DirectoryTarget::State::begin_root(const Entry& entry)
     waiting.entry = entry;
     waiting.entry.content = {};
     waiting.entry.subtree.reset();
-    if (options_.overwrite == Overwrite::never) {
+    const bool has_attributes = entry.mode || entry.user_id || entry.modified;
+    if (options_.overwrite == Overwrite::never || !has_attributes) {
         waiting.wanted = WaitingFolder::Wanted::as_found;
     }
     const Inode inode(root_.get());
     root->inherits = AttributeSetter::passes_on(inode);
     waiting.locks = AttributeSetter::unlock(inode);
     folders_.add(waiting);
-    progress(1, 0, 0);
+    progress(has_attributes ? 1 : 0, 0, 0);
 }
 
 void DirectoryTarget::State::begin_folder(const Entry& entry, const TargetPlace& place)
@@ -1109,7 +1118,15 @@ void DirectoryTarget::State::make_deferred_links(const std::stop_token& stop)
 
 void DirectoryTarget::State::remove_extras(const std::stop_token& stop)
 {
-    for (const TargetPlace& extra : std::exchange(extras_, {})) {
+    const std::vector<TargetPlace> extras = std::exchange(extras_, {});
+    if (keeps_extras_ != nullptr) {
+        if (!extras.empty()) {
+            problem(ErrorCode::target, extras.front().path(),
+                    fmt::format("nothing is removed, for {}", keeps_extras_));
+        }
+        return;
+    }
+    for (const TargetPlace& extra : extras) {
         const std::string path = extra.path();
         if (options_.dry_run) {
             tell(PlanStep::Kind::step, "remove", path);
@@ -1215,6 +1232,11 @@ DirectoryTarget::Begun DirectoryTarget::begin(const Entry& entry)
 void DirectoryTarget::leave_alone(const std::string& path)
 {
     state_->leave_alone(path);
+}
+
+void DirectoryTarget::keep_extras()
+{
+    state_->keeps_extras_ = "the snapshot could not be read whole";
 }
 
 std::size_t DirectoryTarget::read_existing(File& file, std::uint64_t offset, MutableByteSpan buffer)

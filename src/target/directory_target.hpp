@@ -55,17 +55,22 @@ public:
         std::shared_ptr<File> file; ///< null: nothing to write
         std::uint64_t existing = 0; ///< bytes that lie there now, readable by read_existing()
     };
-    /// In path_less order, one thread at a time (beside the others' write() and finish());
-    /// `entry.path` is relative to the root, "" is the root itself. Hard links: the first of a
-    /// `link` identity is made, the others become links to it (once it is finished).
-    /// Problems of the entry go to the events; throws only what ends the restore (no_space,
-    /// cancelled, a read-only file system).
+    /// In path_less order (else nothing counts as extra), one thread at a time (beside the others'
+    /// write() and finish()); `entry.path` is relative to the root, "" is the root itself (without
+    /// attributes it only says that its content is the snapshot's). Hard links: the first of a
+    /// `link` identity is made, the others become links to it (once it is finished). Problems of
+    /// the entry go to the events; throws only what ends the restore (no_space, cancelled, a
+    /// read-only file system).
     Begun begin(const Entry& entry);
 
     /// The snapshot has something at `path` that is not restored (it was left out, or cannot be
     /// read): nothing at it or below counts as extra. In the order of begin(); of a folder that
     /// begin() was called for, right behind that.
     void leave_alone(const std::string& path);
+
+    /// A part of the snapshot could not be read, so nobody knows what else it has: nothing counts
+    /// as extra any more.
+    void keep_extras();
 
     /// What lies at the file's place now, so that equal bytes need not be fetched; 0 where it
     /// cannot be read. Thread-safe.
