@@ -799,6 +799,45 @@ TEST_CASE("extras go only in folders of the snapshot, and never what a symlink l
     CHECK(read_file(dir / "outside/file") == "untouched");
 }
 
+TEST_CASE("nothing is removed once a part of the snapshot could not be read")
+{
+    const TempDir dir;
+    mkdir((dir / "out").c_str(), 0755);
+    write_file(dir / "out/maybe-in-the-snapshot", "x");
+    Told told;
+    DirectoryTargetOptions options = into(dir / "out");
+    options.delete_extra = true;
+    DirectoryTarget target(options, told.events());
+    target.begin(plain("", EntryKind::directory));
+    target.keep_extras();
+    target.finish_folders({});
+    CHECK(told.problems.size() == 1);
+    CHECK(is_there(dir / "out/maybe-in-the-snapshot"));
+}
+
+TEST_CASE("nothing is removed where two walks meet in one folder")
+{
+    const TempDir dir;
+    FakeView view;
+    view.add(plain("folder", EntryKind::directory));
+    view.add(plain("folder/one"), "1");
+    view.add(plain("folder/two"), "2");
+    Told told;
+    restore(view, into(dir / "out"), told);
+    DirectoryTargetOptions options = into(dir / "out");
+    options.delete_extra = true;
+    DirectoryTarget target(options, told.events());
+    for (const std::string name : {"folder/two", "folder/one"}) {
+        target.begin(plain("folder", EntryKind::directory));
+        const auto begun = target.begin(plain(name));
+        target.keep(begun.file);
+        target.begin(plain("somewhere-else"));
+    }
+    target.finish_folders({});
+    CHECK(is_there(dir / "out/folder/one"));
+    CHECK(is_there(dir / "out/folder/two"));
+}
+
 TEST_CASE("extras at any depth go with few descriptors")
 {
     const TempDir dir;
