@@ -44,11 +44,6 @@ bool is_saved_whole(const Snapshot& snapshot, const std::string& path)
     return false;
 }
 
-bool has_content(const Entry& entry)
-{
-    return entry.kind == EntryKind::file || entry.kind == EntryKind::image;
-}
-
 std::string join(const std::string& prefix, const std::string& path)
 {
     if (prefix.empty() || path.empty()) {
