@@ -9,7 +9,8 @@
 #include <optional>
 #include <stop_token>
 
-namespace backstay::core {
+namespace backstay::core
+{
 
 /// What the user brought. Neither: only a repository without encryption opens.
 struct Credentials {
@@ -18,16 +19,22 @@ struct Credentials {
     bool given() const { return passphrase || key_file; }
 };
 
-/// Makes slot, keyring/1 and what they hold for a new repository with one admin. Returns the envelopes to store, in order, and the open chain.
+/// Makes slot, keyring/1 and what they hold for a new repository with one admin. Returns the
+/// envelopes to store, in order, and the open chain.
 struct NewKeys {
     std::shared_ptr<const KeyChain> chain;
     Bytes slot_object;
     SlotId slot;
     Bytes keyring_object;
 };
-NewKeys make_first_keys(const RepositoryId& repository, const Credentials& credentials, const std::string& label, Timestamp now);
+NewKeys make_first_keys(const RepositoryId& repository, const Credentials& credentials,
+                        const std::string& label, Timestamp now);
 
-/// Opens the first slot the credentials fit. Throws Error{key} ("no slot opens with this passphrase") and Error{denied} where credentials were given and the repository claims to need none.
-std::shared_ptr<const KeyChain> open_keys(ObjectStore& store, const ConfigRecord& config, const Credentials& credentials, const std::stop_token& stop);
+/// Opens the first slot the credentials fit. Throws Error{key} ("no slot opens with this
+/// passphrase") and Error{denied} where credentials were given and the repository claims to need
+/// none.
+std::shared_ptr<const KeyChain> open_keys(ObjectStore& store, const ConfigRecord& config,
+                                          const Credentials& credentials,
+                                          const std::stop_token& stop);
 
 } // namespace backstay::core

@@ -6,11 +6,15 @@
 #include <stop_token>
 #include <string>
 
-namespace backstay::core {
+namespace backstay::core
+{
 
-/// Small immutable objects by way of a local folder (mode 0700), so that opening a repository costs a get only for what is new. May be thrown away at any time;
-/// whatever is odd about it (unreadable, damaged, full) only costs a get. What comes out is checked by the envelope or name as if it came from the store. Thread-safe.
-class ObjectCache {
+/// Small immutable objects by way of a local folder (mode 0700), so that opening a repository costs
+/// a get only for what is new. May be thrown away at any time; whatever is odd about it
+/// (unreadable, damaged, full) only costs a get. What comes out is checked by the envelope or name
+/// as if it came from the store. Thread-safe.
+class ObjectCache
+{
 public:
     /// `folder`: of this repository; empty: no cache.
     ObjectCache(ObjectStore& store, std::string folder);
@@ -23,6 +27,8 @@ public:
     const std::string& folder() const { return folder_; }
 
 private:
+    std::string path_of(const std::string& key) const;
+
     ObjectStore& store_;
     std::string folder_;
 };

@@ -1,0 +1,305 @@
+#include "repo/repository.hpp"
+
+#include "base/error.hpp"
+#include "base/random.hpp"
+#include "repo/named_error.hpp"
+#include "repo/own_object.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <fmt/format.h>
+#include <optional>
+
+namespace backstay::core
+{
+
+namespace
+{
+
+constexpr std::uint64_t least_pack_size = 8 * MiB;
+constexpr std::uint64_t largest_pack_size = 512 * MiB;
+constexpr std::uint32_t least_chunk_average = 4 * KiB;
+constexpr std::uint32_t largest_chunk_average = 4 * MiB;
+
+void check_options(const InitOptions& init, const Credentials& credentials)
+{
+    if (init.pack_size < least_pack_size || init.pack_size > largest_pack_size) {
+        throw Error(ErrorCode::invalid, "the pack size must be from 8 MiB to 512 MiB", "pack-size");
+    }
+    const std::uint32_t average = init.chunker.average;
+    if (!std::has_single_bit(average) || average < least_chunk_average ||
+        average > largest_chunk_average) {
+        throw Error(ErrorCode::invalid,
+                    "the average chunk must be a power of two from 4 KiB to 4 MiB", "chunk-size");
+    }
+    if (init.encrypted && !credentials.given()) {
+        throw Error(ErrorCode::invalid, "an encrypted repository needs a passphrase or a key file");
+    }
+    if (!init.encrypted && credentials.given()) {
+        throw Error(ErrorCode::invalid,
+                    "a repository without encryption takes no passphrase and no key file");
+    }
+}
+
+/// The first few of what lies under these prefixes, and how many there are.
+struct Found {
+    std::vector<std::string> first;
+    std::size_t count = 0;
+};
+
+Found find_objects(ObjectStore& store, std::initializer_list<const char*> prefixes,
+                   const std::stop_token& stop)
+{
+    constexpr std::size_t shown = 4;
+    Found found;
+    for (const char* prefix : prefixes) {
+        store.list(
+            prefix, Freshness::fresh,
+            [&found](const ObjectInfo& info) {
+                if (found.first.size() < shown) {
+                    found.first.push_back(info.key);
+                }
+                ++found.count;
+            },
+            stop);
+    }
+    return found;
+}
+
+std::string join(const Found& found)
+{
+    std::string text;
+    for (const std::string& key : found.first) {
+        text += (text.empty() ? "" : ", ") + key;
+    }
+    return found.count > found.first.size()
+               ? fmt::format("{} and {} more", text, found.count - found.first.size())
+               : text;
+}
+
+std::string uri_of(ObjectStore& store, const std::stop_token& stop)
+{
+    return store.describe(stop).uri;
+}
+
+void check_empty(ObjectStore& store, const std::stop_token& stop)
+{
+    if (find_objects(store, {"config/"}, stop).count > 0) {
+        throw Error(ErrorCode::exists, uri_of(store, stop) + " already holds a repository",
+                    "config/");
+    }
+    const Found data =
+        find_objects(store, {"snapshots/", "index/", "gc/", "sessions/", "notes/", "packs/"}, stop);
+    if (data.count > 0) {
+        throw Error(ErrorCode::exists,
+                    fmt::format("{} is not empty: {}. It seems to be a repository whose config/ is "
+                                "lost: restore config/ from a "
+                                "copy, or choose another place",
+                                uri_of(store, stop), join(data)),
+                    data.first.front());
+    }
+    const Found keys = find_objects(store, {"keyring/", "keys/"}, stop);
+    if (keys.count > 0) {
+        throw Error(ErrorCode::exists,
+                    fmt::format("{} is not empty: {}. If an init was interrupted here, and none is "
+                                "running, remove these and try again",
+                                uri_of(store, stop), join(keys)),
+                    keys.first.front());
+    }
+}
+
+/// Objects that are removed again unless kept. Best effort: what stays is named by the next init.
+class Provisional
+{
+public:
+    explicit Provisional(ObjectStore& store) : store_(store) {}
+    ~Provisional()
+    {
+        for (const std::string& key : keys_) {
+            try {
+                store_.remove(key, {});
+            } catch (const std::exception&) {
+            }
+        }
+    }
+    void create(const std::string& key, ByteSpan object, const std::stop_token& stop)
+    {
+        if (!create_own(store_, key, object, stop)) {
+            throw Error(ErrorCode::exists, key + ": another init is running on the same place",
+                        key);
+        }
+        keys_.push_back(key);
+    }
+    void keep() { keys_.clear(); }
+
+private:
+    ObjectStore& store_;
+    std::vector<std::string> keys_;
+};
+
+[[noreturn]] void throw_no_config(ObjectStore& store, const std::stop_token& stop)
+{
+    const std::string uri = uri_of(store, stop);
+    const Found rest = find_objects(store, {"snapshots/", "keyring/", "keys/"}, stop);
+    if (rest.count > 0) {
+        throw Error(ErrorCode::damaged,
+                    fmt::format("{} lacks config/, though there is {}: either init was interrupted "
+                                "(then remove these and init again), "
+                                "or config/ is lost (then restore it from a copy)",
+                                uri, join(rest)),
+                    "config/");
+    }
+    throw Error(ErrorCode::not_found,
+                fmt::format("there is no repository at {}; make one with init", uri), "config/");
+}
+
+/// The number of the newest; empty if there is none.
+std::optional<std::uint64_t> newest_config(ObjectStore& store, const std::stop_token& stop)
+{
+    std::optional<std::uint64_t> newest;
+    store.list(
+        "config/", Freshness::cached,
+        [&newest](const ObjectInfo& info) {
+            if (const auto number = parse_numbered_key("config/", info.key)) {
+                newest = std::max(newest.value_or(0), *number);
+            }
+        },
+        stop);
+    return newest;
+}
+
+std::string folder_for(const OpenOptions& open, const KeyChain& keys)
+{
+    if (open.cache_folder.empty()) {
+        return {};
+    }
+    Bytes what;
+    append(what, as_bytes("cache"));
+    append(what, keys.repository().span());
+    return open.cache_folder + "/" + to_hex(keys.fingerprint(what)).substr(0, 16);
+}
+
+const Clock& clock_of(const OpenOptions& open)
+{
+    return open.clock != nullptr ? *open.clock : system_clock();
+}
+
+} // namespace
+
+Repository::Repository(std::shared_ptr<ObjectStore> store, ConfigRecord config,
+                       std::shared_ptr<const KeyChain> keys, const OpenOptions& open)
+    : store_(std::move(store)), config_(std::move(config)), keys_(std::move(keys)),
+      cache_(std::make_unique<ObjectCache>(*store_, folder_for(open, *keys_))),
+      clock_(&clock_of(open))
+{
+}
+
+std::shared_ptr<Repository> Repository::init(std::shared_ptr<ObjectStore> store,
+                                             const InitOptions& init,
+                                             const Credentials& credentials,
+                                             const OpenOptions& open, const std::stop_token& stop)
+{
+    check_options(init, credentials);
+    store->probe(stop);
+    check_empty(*store, stop);
+
+    ConfigRecord config;
+    config.number = 1;
+    config.repository = random_id<RepositoryId>();
+    config.created = clock_of(open).now();
+    config.encrypted = init.encrypted;
+    config.chunker = init.chunker;
+    config.pack_size = init.pack_size;
+    const NewKeys keys =
+        make_first_keys(config.repository, credentials, init.label, config.created);
+    const Bytes config_object = encode_envelope(
+        keys.chain->make_envelope(ObjectType::config, KeyClass::open, encode_config(config)));
+
+    Provisional provisional(*store);
+    provisional.create(slot_key(keys.slot), keys.slot_object, stop);
+    provisional.create(keyring_key(1), keys.keyring_object, stop);
+    try {
+        provisional.create(config_key(config.number), config_object, stop);
+    } catch (const Error& error) {
+        // The config may turn up later: then what it needs must be there.
+        if (error.code() == ErrorCode::unavailable || error.code() == ErrorCode::cancelled) {
+            provisional.keep();
+        }
+        throw;
+    }
+    provisional.keep();
+    return std::shared_ptr<Repository>(
+        new Repository(std::move(store), std::move(config), keys.chain, open));
+}
+
+std::shared_ptr<Repository> Repository::open(std::shared_ptr<ObjectStore> store,
+                                             const Credentials& credentials,
+                                             const OpenOptions& open, const std::stop_token& stop)
+{
+    const auto number = newest_config(*store, stop);
+    if (!number) {
+        throw_no_config(*store, stop);
+    }
+    const std::string name = config_key(*number);
+    const Envelope envelope = naming(
+        name, [&] { return decode_envelope(get_object(*store, name, max_envelope_size, stop)); });
+    // Read before anything can vouch for it: it says which repository's keys to look for. Then the
+    // keys vouch for it.
+    ConfigRecord config = naming(name, [&] { return decode_config(envelope.body); });
+    if (config.number != *number) {
+        throw Error(ErrorCode::damaged, name + ": this config was made under another name", name);
+    }
+    auto keys = open_keys(*store, config, credentials, stop);
+    keys->open_envelope(envelope, ObjectType::config, name);
+    return std::shared_ptr<Repository>(
+        new Repository(std::move(store), std::move(config), std::move(keys), open));
+}
+
+Repository::Object Repository::open_object(const std::string& key, ByteSpan bytes,
+                                           std::initializer_list<ObjectType> types) const
+{
+    const Envelope envelope = naming(key, [&] { return decode_envelope(bytes); });
+    const bool expected = std::find(types.begin(), types.end(), envelope.type) != types.end();
+    const ObjectType type = expected ? envelope.type : *types.begin();
+    return {type, keys_->open_envelope(envelope, type, key), envelope.signer, sha256(bytes)};
+}
+
+Repository::Object Repository::read_any(const std::string& key,
+                                        std::initializer_list<ObjectType> types,
+                                        const std::stop_token& stop)
+{
+    const Bytes bytes = cache_->get(key, max_envelope_size, stop);
+    try {
+        return open_object(key, bytes, types);
+    } catch (const Error&) {
+        const Bytes again = cache_->get_again(key, max_envelope_size, stop);
+        if (equal(again, bytes)) {
+            throw;
+        }
+        return open_object(key, again, types);
+    }
+}
+
+Repository::Object Repository::read_any_fresh(const std::string& key,
+                                              std::initializer_list<ObjectType> types,
+                                              const std::stop_token& stop)
+{
+    return open_object(key, get_object(*store_, key, max_envelope_size, stop), types);
+}
+
+Bytes Repository::read_object(const std::string& key, ObjectType type, const std::stop_token& stop)
+{
+    return read_any(key, {type}, stop).body;
+}
+
+Digest Repository::write_object(const std::string& key, ObjectType type, KeyClass key_class,
+                                ByteSpan body, const std::stop_token& stop)
+{
+    const Bytes object = encode_envelope(keys_->make_envelope(type, key_class, body));
+    if (!create_own(*store_, key, object, stop)) {
+        throw Error(ErrorCode::exists, key + ": something else has this name", key);
+    }
+    return sha256(object);
+}
+
+} // namespace backstay::core

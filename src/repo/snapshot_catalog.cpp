@@ -1,0 +1,122 @@
+#include "repo/snapshot_catalog.hpp"
+
+#include "base/error.hpp"
+#include "repo/named_error.hpp"
+
+#include <algorithm>
+#include <tuple>
+
+namespace backstay::core
+{
+
+namespace
+{
+
+struct ListedSnapshot {
+    SessionId id;
+    Timestamp stored;
+};
+
+std::vector<ListedSnapshot> list_names(Repository& repository, const std::stop_token& stop)
+{
+    std::vector<ListedSnapshot> names;
+    repository.store().list(
+        "snapshots/", Freshness::fresh,
+        [&names](const ObjectInfo& info) {
+            if (const auto id = parse_id_key<SessionId>("snapshots/", info.key)) {
+                names.push_back({*id, info.modified});
+            }
+        },
+        stop);
+    return names;
+}
+
+/// Empty for a tombstone.
+std::optional<Snapshot> read_snapshot(Repository& repository, const ListedSnapshot& listed,
+                                      const std::stop_token& stop)
+{
+    const std::string key = snapshot_key(listed.id);
+    const auto object =
+        repository.read_any(key, {ObjectType::snapshot, ObjectType::tombstone}, stop);
+    const bool is_tombstone = object.type == ObjectType::tombstone;
+    Snapshot snapshot;
+    const SessionId id = naming(key, [&] {
+        if (is_tombstone) {
+            return decode_tombstone(object.body).id;
+        }
+        snapshot.record = decode_snapshot(object.body);
+        return snapshot.record.id;
+    });
+    if (id != listed.id) {
+        throw Error(ErrorCode::damaged, key + ": this was made under another name", key);
+    }
+    if (is_tombstone) {
+        return std::nullopt;
+    }
+    snapshot.stored = listed.stored;
+    snapshot.digest = object.digest;
+    snapshot.signer = object.signer;
+    return snapshot;
+}
+
+} // namespace
+
+SnapshotList list_snapshots(Repository& repository, const std::stop_token& stop)
+{
+    const std::vector<ListedSnapshot> names = list_names(repository, stop);
+    const Condemned condemned = read_condemned(repository, stop);
+
+    SnapshotList list;
+    for (const ListedSnapshot& listed : names) {
+        if (condemned.sessions.contains(listed.id)) {
+            continue;
+        }
+        try {
+            auto snapshot = read_snapshot(repository, listed, stop);
+            if (snapshot) {
+                list.snapshots.push_back(std::move(*snapshot));
+            }
+        } catch (const Error& error) {
+            if (error.code() == ErrorCode::not_found) {
+                continue; // forgotten since it was listed
+            }
+            if (!is_unreadable(error)) {
+                throw;
+            }
+            list.unreadable.push_back({listed.id, error.what()});
+        }
+    }
+    std::sort(list.snapshots.begin(), list.snapshots.end(),
+              [](const Snapshot& a, const Snapshot& b) {
+                  return std::tie(a.record.time, a.record.counter, a.record.id) <
+                         std::tie(b.record.time, b.record.counter, b.record.id);
+              });
+    apply_notes(repository, list, stop);
+    return list;
+}
+
+bool snapshot_counts(Repository& repository, const SessionId& id, const std::stop_token& stop)
+{
+    const std::string key = snapshot_key(id);
+    bool listed = false;
+    repository.store().list(
+        key, Freshness::fresh, [&](const ObjectInfo& info) { listed |= info.key == key; }, stop);
+    if (!listed) {
+        return false;
+    }
+    try {
+        const auto object =
+            repository.read_any_fresh(key, {ObjectType::snapshot, ObjectType::tombstone}, stop);
+        if (object.type != ObjectType::snapshot) {
+            return false;
+        }
+    } catch (const Error& error) {
+        if (error.code() != ErrorCode::not_found) {
+            throw;
+        }
+        return false;
+    }
+    return !read_condemned(repository, stop).sessions.contains(id);
+}
+
+} // namespace backstay::core

@@ -1,0 +1,31 @@
+#pragma once
+
+#include "repo/repository.hpp"
+#include "repo/snapshot.hpp"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace backstay::core
+{
+
+/// Reads notes/, and changes each snapshot by those of its notes that no other note of it replaces.
+void apply_notes(Repository& repository, SnapshotList& list, const std::stop_token& stop);
+
+/// Throws Error{invalid} unless `tag` can be one: not empty, UTF-8, at most 256 bytes, no comma, no
+/// control character.
+void check_tag(const std::string& tag);
+
+/// What is to be another way from now on.
+struct SnapshotChange {
+    std::optional<std::vector<std::string>> tags;
+    std::optional<bool> pinned;
+    std::optional<std::string> comment;
+};
+
+/// Writes a note that replaces those in force. Throws Error{invalid} for what cannot be a tag.
+void write_note(Repository& repository, const Snapshot& snapshot, const SnapshotChange& change,
+                const std::stop_token& stop);
+
+} // namespace backstay::core
