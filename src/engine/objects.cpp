@@ -17,31 +17,6 @@ namespace
 constexpr std::array object_kinds{"config",   "keyring",   "keys",  "packs", "index",
                                   "sessions", "snapshots", "notes", "gc"};
 
-const char* object_type_name(ObjectType type)
-{
-    switch (type) {
-    case ObjectType::config:
-        return "config";
-    case ObjectType::keyring:
-        return "keyring";
-    case ObjectType::slot:
-        return "slot";
-    case ObjectType::segment:
-        return "segment";
-    case ObjectType::session:
-        return "session";
-    case ObjectType::snapshot:
-        return "snapshot";
-    case ObjectType::tombstone:
-        return "tombstone";
-    case ObjectType::note:
-        return "note";
-    case ObjectType::condemnation:
-        return "condemnation";
-    }
-    return "unknown";
-}
-
 void add_envelope(Record& record, const Envelope& envelope)
 {
     record.set("object_type", object_type_name(envelope.type)).set("features", envelope.features);

@@ -165,7 +165,7 @@ const char* object_type_name(ObjectType type)
     case ObjectType::slot:
         return "slot";
     case ObjectType::segment:
-        return "index segment";
+        return "segment";
     case ObjectType::session:
         return "session";
     case ObjectType::snapshot:
@@ -177,7 +177,7 @@ const char* object_type_name(ObjectType type)
     case ObjectType::condemnation:
         return "condemnation";
     }
-    return "object of an unknown type";
+    return "unknown";
 }
 
 struct KeyChain::Cache {
