@@ -1,0 +1,53 @@
+#include "invocation.hpp"
+#include "job_runner.hpp"
+#include "text.hpp"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+namespace command
+{
+
+namespace
+{
+
+int run(Invocation& invocation)
+{
+    const auto [name, path] = Invocation::split(invocation.positional("SNAPSHOT[:PATH]"));
+    backstay::Options options = invocation.options("target.archive");
+    const bool to_file = invocation.has("output") && invocation.value("output") != "-";
+    if (to_file) {
+        options.add("path", invocation.value("output"));
+    } else if (::isatty(STDOUT_FILENO) == 1) {
+        throw UsageError(
+            "an archive is nothing for a terminal: say -o FILE, or send it down a pipe");
+    } else if (invocation.json()) {
+        throw UsageError("--json and the archive cannot both go to standard output: say -o FILE");
+    }
+    const backstay::Target target = backstay::Target::archive(invocation.engine(), options);
+    const backstay::Repository repository = invocation.repository();
+    const backstay::Snapshot snapshot = invocation.snapshot(repository, name);
+    return run_job(invocation, snapshot.restore(path, target, nullptr, &invocation.cancel()),
+                   {{}, [&](const backstay::Record& summary) {
+                        invocation.terminal().say(fmt::format(
+                            "{} entries exported, {}{}", summary.number("entries"),
+                            size_text(static_cast<std::uint64_t>(summary.number("bytes_written"))),
+                            problems_text(summary)));
+                    }});
+}
+
+} // namespace
+
+Command export_command()
+{
+    return {"export",
+            "Write a snapshot, or a part of it, as an archive",
+            "backstay -r /mnt/backups export latest:/etc --format tar.zst -o etc.tar.zst",
+            {{"SNAPSHOT[:PATH]", "A snapshot, and what of it"}},
+            {"target.archive", "filter"},
+            {"path", "descriptor", "kind"},
+            {{"output", "FILE", "The archive's file (default: standard output)", 'o'}},
+            run};
+}
+
+} // namespace command

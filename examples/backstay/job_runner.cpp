@@ -1,0 +1,85 @@
+#include "job_runner.hpp"
+
+#include "text.hpp"
+
+#include <fmt/format.h>
+
+namespace command
+{
+
+namespace
+{
+
+constexpr std::int64_t look_around_ns = 100'000'000;
+
+void show_problem(Invocation& invocation, const backstay::Record& record)
+{
+    std::string where = record.text("path");
+    if (const std::string object = record.text("object"); !object.empty()) {
+        where = where.empty() ? object : object + ": " + where;
+    }
+    const std::string source = record.text("source");
+    if (where.empty()) {
+        where = source.empty() ? "problem" : source;
+    }
+    invocation.terminal().warn(
+        fmt::format("{}: {}", printable(where), printable(record.text("message"))));
+}
+
+void show(Invocation& invocation, const backstay::Record& record, const Printing& printing)
+{
+    const std::string type = record.type();
+    if (invocation.json()) {
+        invocation.terminal().result(record);
+    } else if (type == "problem") {
+        show_problem(invocation, record);
+    } else if (type == "notice") {
+        invocation.terminal().say(record.text("message"));
+    } else if (type != "summary" && printing.show) {
+        printing.show(record);
+    }
+}
+
+int exit_status(const backstay::Record& summary)
+{
+    const std::string verdict = summary.text("verdict", "ok");
+    const std::string command = summary.text("command");
+    const bool proves = command == "check" || command == "scrub";
+    if (verdict == "damaged" && proves) {
+        return exit_damaged;
+    }
+    return verdict == "ok" ? exit_done : exit_problems;
+}
+
+} // namespace
+
+int run_job(Invocation& invocation, backstay::Job job, const Printing& printing)
+{
+    while (!job.ended()) {
+        if (const std::optional<backstay::Record> record = job.next(look_around_ns)) {
+            show(invocation, *record, printing);
+        }
+        if (!job.ended() && invocation.terminal().wants_progress()) {
+            invocation.terminal().progress(job.progress());
+        }
+    }
+    invocation.terminal().clear_progress();
+    try {
+        const backstay::Record summary = job.finish();
+        if (!invocation.json() && printing.finish) {
+            printing.finish(summary);
+        }
+        return exit_status(summary);
+    } catch (const backstay::Error& error) {
+        throw JobFailed(error.status(), error.what(), error.subject());
+    }
+}
+
+std::string problems_text(const backstay::Record& summary)
+{
+    const std::int64_t problems = summary.number("problems");
+    return problems == 0 ? std::string()
+                         : fmt::format(", {} problem{}", problems, problems == 1 ? "" : "s");
+}
+
+} // namespace command

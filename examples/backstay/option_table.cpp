@@ -1,0 +1,102 @@
+#include "option_table.hpp"
+
+#include <algorithm>
+#include <backstay/options.hpp>
+
+namespace command
+{
+
+namespace
+{
+
+bool contains(const std::vector<const char*>& keys, const std::string& key)
+{
+    return std::any_of(keys.begin(), keys.end(),
+                       [&key](const char* other) { return key == other; });
+}
+
+void add_scope(std::vector<OptionRow>& rows, const std::string& scope,
+               const std::vector<const char*>& left_out)
+{
+    const backstay::Record list = backstay::Options::describe(scope);
+    for (const backstay::Record& option : list.records()) {
+        OptionRow row;
+        row.key = option.text("key");
+        row.scope = scope;
+        row.kind = option.text("kind");
+        const bool known = std::any_of(rows.begin(), rows.end(), [&row](const OptionRow& other) {
+            return other.key == row.key;
+        });
+        if (known || row.kind == "secret" || contains(left_out, row.key)) {
+            continue;
+        }
+        row.placeholder = option.text("placeholder");
+        row.standard = option.text("default");
+        row.help = option.text("help");
+        row.repeatable = option.flag("repeatable");
+        if (option.has("choices")) {
+            row.choices = option.nested("choices").texts();
+        }
+        rows.push_back(std::move(row));
+    }
+}
+
+OptionRow own_row(const OwnOption& own)
+{
+    OptionRow row;
+    row.key = own.key;
+    row.kind = *own.placeholder == '\0' ? "flag" : "text";
+    row.placeholder = own.placeholder;
+    row.help = own.help;
+    row.letter = own.letter;
+    row.optional_value = own.optional_value;
+    return row;
+}
+
+} // namespace
+
+std::vector<OptionRow> options_of(const Command& command)
+{
+    std::vector<OptionRow> rows;
+    for (const OwnOption& own : command.own) {
+        rows.push_back(own_row(own));
+    }
+    for (const char* scope : command.scopes) {
+        add_scope(rows, scope, command.left_out);
+    }
+    return rows;
+}
+
+const std::vector<OptionRow>& global_options()
+{
+    static const std::vector<OptionRow> rows = [] {
+        std::vector<OptionRow> all;
+        const std::vector<OwnOption> own{
+            {"repository", "REPO",
+             "The repository: a path or file:///path (else BACKSTAY_REPOSITORY)", 'r'},
+            {"json", "", "One JSON object a line, the summary last"},
+            {"quiet", "", "Nothing but results and problems", 'q'},
+            {"verbose", "", "Tell more", 'v'},
+            {"color", "auto|always|never", "Colours on a terminal (NO_COLOR is obeyed)"},
+        };
+        for (const OwnOption& option : own) {
+            all.push_back(own_row(option));
+        }
+        add_scope(all, "repository", {});
+        add_scope(all, "engine", {});
+        return all;
+    }();
+    return rows;
+}
+
+std::string spelled(const OptionRow& row)
+{
+    std::string text = row.letter != '\0' ? std::string("-") + row.letter + ", " : std::string();
+    text += "--" + row.key;
+    if (!row.is_flag()) {
+        text += row.optional_value ? "[=" + row.placeholder + "]" : " " + row.placeholder;
+    }
+    return text;
+}
+
+} // namespace command
