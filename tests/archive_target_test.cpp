@@ -132,7 +132,8 @@ TEST_CASE("a random tree comes out of a tar as it went in, by GNU tar and by bsd
     for (std::uint64_t seed = 1; seed <= 4; ++seed) {
         CAPTURE(seed);
         const bool zstd = seed % 2 == 0;
-        const bool gnu = seed <= 2;
+        // As an ordinary user, GNU tar cannot set the xattrs of files that it made read-only.
+        const bool gnu = seed <= 2 && geteuid() == 0;
         const TempDir dir;
         // bsdtar reads and writes fractions before 1970 in a way of its own.
         const RandomTree tree(seed, 80,

@@ -125,7 +125,6 @@ void set_xattrs(archive_entry* header, const Entry& entry)
 
 void ArchiveWriter::Free::operator()(archive* writer) const noexcept
 {
-    archive_write_fail(writer); // else freeing would close it, and write an end
     archive_write_free(writer);
 }
 
@@ -168,7 +167,19 @@ ArchiveWriter::ArchiveWriter(ArchiveFormat format, Sink sink)
     check(archive_write_open(writer_.get(), this, nullptr, &ArchiveWriter::on_write, nullptr));
 }
 
-ArchiveWriter::~ArchiveWriter() = default;
+ArchiveWriter::~ArchiveWriter()
+{
+    if (finished_) {
+        return;
+    }
+    // An archive that failed is not ended (the rest of a large file would be made up), but only
+    // closing it frees its buffers. Closing an image, though, would write all of it.
+    sink_ = [](ByteSpan) {};
+    archive_write_fail(writer_.get());
+    if (format_ != ArchiveFormat::iso9660) {
+        archive_write_close(writer_.get());
+    }
+}
 
 long ArchiveWriter::on_write(archive* writer, void* self, const void* data, std::size_t size)
 {
@@ -274,6 +285,7 @@ void ArchiveWriter::write(ByteSpan bytes)
 void ArchiveWriter::finish()
 {
     check(archive_write_close(writer_.get()));
+    finished_ = true;
 }
 
 } // namespace backstay::core

@@ -4,6 +4,7 @@
 #include "target/archive_target.hpp"
 
 #include <cstdint>
+#include <exception>
 #include <functional>
 #include <memory>
 #include <string>
@@ -68,6 +69,7 @@ private:
     const ArchiveFormat format_;
     Sink sink_;
     std::exception_ptr sink_error_;
+    bool finished_ = false;
     std::unique_ptr<archive, Free> writer_;
     std::unique_ptr<archive_entry, FreeEntry> header_;
 };

@@ -82,13 +82,13 @@ public:
 
     /// All of its bytes equal what is there: only attributes are set. Instead of any write().
     /// Thread-safe.
-    void keep(std::shared_ptr<File> file);
+    void keep(const std::shared_ptr<File>& file);
 
     enum class Wholeness { whole, damaged };
     /// All bytes were written. damaged: some could not be had; the file is not put in place (what
     /// was there stays, a new one is removed), and a problem is reported by the caller.
     /// Thread-safe.
-    void finish(std::shared_ptr<File> file, Wholeness wholeness);
+    void finish(const std::shared_ptr<File>& file, Wholeness wholeness);
 
     /// Requires: every file was kept or finished.
     void finish_folders(const std::stop_token& stop);

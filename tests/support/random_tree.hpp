@@ -103,6 +103,9 @@ private:
     {
         constexpr std::uint32_t modes[] = {0644, 0600, 0755, 0444, 0, 0700, 0666, 04755, 02750};
         entry.mode = modes[pick(entry.kind == EntryKind::directory && geteuid() != 0 ? 3 : 9)];
+        if (geteuid() != 0) {
+            entry.mode = *entry.mode | 0400U; // for whoever compares it
+        }
         if (entry.kind == EntryKind::directory) {
             entry.mode = *entry.mode | 0500U;
         }
