@@ -34,13 +34,14 @@ std::uint32_t load32(const std::uint8_t* p)
     return value;
 }
 
+__extension__ using Wide = unsigned __int128;
+
 /// Part of 2^64 that stands for a probability of numerator / denominator.
 std::uint64_t threshold(std::uint64_t numerator, std::uint64_t denominator)
 {
     return numerator >= denominator
                ? UINT64_MAX
-               : static_cast<std::uint64_t>((static_cast<unsigned __int128>(numerator) << 64) /
-                                            denominator);
+               : static_cast<std::uint64_t>((static_cast<Wide>(numerator) << 64) / denominator);
 }
 
 bool has_avx2()
