@@ -7,7 +7,7 @@
 #include "engine/layered_view.hpp"
 #include "engine/series.hpp"
 #include "format/encoding.hpp"
-#include "repo/content_writer.hpp"
+#include "repo/record_stream.hpp"
 #include "repo/repository_view.hpp"
 #include "repo/session.hpp"
 #include "repo/tree_writer.hpp"
@@ -66,10 +66,10 @@ public:
         return count_;
     }
 
-    Content store(const KeyChain& keys, BlobWriter::Lane& lane)
+    Content store(BlobWriter::Lane& lane)
     {
         const std::lock_guard lock(mutex_);
-        RecordWriter writer(keys, lane);
+        RecordWriter writer(lane);
         for (const Bytes& record : records_) {
             writer.add(record);
         }
@@ -326,10 +326,9 @@ private:
             group);
         const auto reader = std::make_shared<BlobReader>(repository_, index, limits_.memory / 16);
         EntrySorter sorter(limits_.memory / 8, temporary_folder_());
-        Checkpointer checkpointer(repository_.keys(), writer, record_.series,
-                                  options_.dry_run ? UINT64_MAX : options_.checkpoint_bytes,
-                                  options_.dry_run ? 1e18 : options_.checkpoint_seconds,
-                                  temporary_folder_());
+        Checkpointer checkpointer(
+            writer, record_.series, options_.dry_run ? UINT64_MAX : options_.checkpoint_bytes,
+            options_.dry_run ? 1e18 : options_.checkpoint_seconds, temporary_folder_());
         const BackupShared shared{repository_,
                                   writer,
                                   *reader,
@@ -400,7 +399,7 @@ private:
                                "came more than once: the last is kept"});
             });
         record_.root = tree.finish();
-        record_.problems = problems_.store(repository_.keys(), *lane);
+        record_.problems = problems_.store(*lane);
         lane->flush();
     }
 

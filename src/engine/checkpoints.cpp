@@ -3,8 +3,8 @@
 #include "base/clock.hpp"
 #include "base/error.hpp"
 #include "format/encoding.hpp"
-#include "repo/content_writer.hpp"
 #include "repo/entry_sorter.hpp"
+#include "repo/record_stream.hpp"
 #include "repo/session.hpp"
 #include "repo/tree_writer.hpp"
 
@@ -13,10 +13,9 @@
 namespace backstay::core
 {
 
-Checkpointer::Checkpointer(const KeyChain& keys, BlobWriter& writer, std::string series,
-                           std::uint64_t every_bytes, double every_seconds,
-                           std::string temporary_folder)
-    : keys_(keys), writer_(writer), series_(std::move(series)), every_bytes_(every_bytes),
+Checkpointer::Checkpointer(BlobWriter& writer, std::string series, std::uint64_t every_bytes,
+                           double every_seconds, std::string temporary_folder)
+    : writer_(writer), series_(std::move(series)), every_bytes_(every_bytes),
       every_seconds_(every_seconds), temporary_folder_(std::move(temporary_folder)),
       time_of_last_(monotonic_seconds())
 {
@@ -56,7 +55,7 @@ void Checkpointer::publish()
             if (log->empty()) {
                 continue;
             }
-            RecordWriter records(keys_, *lane);
+            RecordWriter records(*lane);
             log->take([&records](Bytes record) { records.add(record); });
             checkpoint.entry_logs.emplace_back(name, records.finish());
         }

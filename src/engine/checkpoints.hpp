@@ -18,8 +18,8 @@ namespace backstay::core
 class Checkpointer
 {
 public:
-    Checkpointer(const KeyChain& keys, BlobWriter& writer, std::string series,
-                 std::uint64_t every_bytes, double every_seconds, std::string temporary_folder);
+    Checkpointer(BlobWriter& writer, std::string series, std::uint64_t every_bytes,
+                 double every_seconds, std::string temporary_folder);
     /// Only before the lanes start.
     void add_source(const std::string& name);
     /// An entry of `source` that was read and whose blobs are with the writer.
@@ -31,7 +31,6 @@ private:
     bool is_time();
     void publish();
 
-    const KeyChain& keys_;
     BlobWriter& writer_;
     std::string series_;
     std::uint64_t every_bytes_;

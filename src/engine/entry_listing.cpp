@@ -5,7 +5,7 @@
 #include "base/worker_group.hpp"
 #include "engine/snapshot_access.hpp"
 #include "format/encoding.hpp"
-#include "repo/content_writer.hpp"
+#include "repo/record_stream.hpp"
 
 #include <map>
 #include <set>

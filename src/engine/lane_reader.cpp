@@ -2,6 +2,7 @@
 
 #include "base/error.hpp"
 #include "base/worker_group.hpp"
+#include "repo/content_reader.hpp"
 #include "repo/content_writer.hpp"
 
 #include <fmt/format.h>
@@ -205,7 +206,7 @@ bool LaneReader::read(SourceEntry& entry)
 
 void LaneReader::read_once(SourceEntry& entry)
 {
-    ContentWriter content(shared_.repository.keys(), *blobs_);
+    ContentWriter content(*blobs_);
     const auto read = [&](std::uint64_t offset, MutableByteSpan buffer) {
         throw_if_stopped(shared_.context.stop());
         const std::size_t got = source_.read(lane_, entry.item, offset, buffer);

@@ -7,7 +7,7 @@
 #include "engine/restore_plan.hpp"
 #include "engine/snapshot_access.hpp"
 #include "engine/window_reader.hpp"
-#include "repo/content_writer.hpp"
+#include "repo/content_reader.hpp"
 
 #include <algorithm>
 #include <fmt/format.h>

@@ -1,7 +1,6 @@
 #pragma once
 
 #include "codec/chunker.hpp"
-#include "repo/content_writer.hpp"
 #include "source/data_source.hpp"
 
 #include <functional>

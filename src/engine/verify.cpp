@@ -5,7 +5,7 @@
 #include "engine/entry_difference.hpp"
 #include "engine/snapshot_access.hpp"
 #include "engine/stream_chunker.hpp"
-#include "repo/content_writer.hpp"
+#include "repo/content_reader.hpp"
 #include "source/tree_source.hpp"
 
 #include <algorithm>

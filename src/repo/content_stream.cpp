@@ -1,0 +1,163 @@
+#include "repo/content_stream.hpp"
+
+#include "base/error.hpp"
+#include "base/worker_group.hpp"
+#include "repo/content_reader.hpp"
+
+#include <algorithm>
+
+namespace backstay::core
+{
+
+namespace
+{
+
+/// Inner pages and leaves of a few readers.
+constexpr std::size_t pages_kept = 16;
+constexpr std::uint64_t ahead = 8 * MiB;
+/// Holes next to each other are joined when a list is written, so no honest list has many in a row.
+constexpr int most_holes_in_a_row = 1000;
+
+} // namespace
+
+ContentStream::List::List(Content from) : content(std::move(from))
+{
+    ends.reserve(content.items.size());
+    std::uint64_t end = 0;
+    for (const ContentItem& item : content.items) {
+        ends.push_back(end += item.length);
+    }
+}
+
+std::uint64_t ContentStream::Place::begin() const
+{
+    return list_begin + (item == 0 ? 0 : list->ends[item - 1]);
+}
+
+ContentStream::ContentStream(std::shared_ptr<BlobReader> reader, const Content& content)
+    : reader_(std::move(reader))
+{
+    check_content(content, {});
+    root_ = std::make_shared<List>(content);
+    size_ = content.size();
+}
+
+std::size_t ContentStream::read_at(std::uint64_t offset, MutableByteSpan buffer,
+                                   const std::stop_token& stop)
+{
+    if (offset >= size_) {
+        return 0;
+    }
+    const auto wanted =
+        static_cast<std::size_t>(std::min<std::uint64_t>(buffer.size(), size_ - offset));
+    for (std::size_t done = 0; done < wanted;) {
+        throw_if_stopped(stop);
+        const std::uint64_t at = offset + done;
+        const Place place = locate(at, stop);
+        const MutableByteSpan part = buffer.subspan(
+            done,
+            static_cast<std::size_t>(std::min<std::uint64_t>(place.end() - at, wanted - done)));
+        if (place.what().is_hole()) {
+            std::fill(part.begin(), part.end(), std::uint8_t{0});
+        } else {
+            read_ahead(place, at, at + part.size());
+            reader_->read_part(place.what().id, BlobKind::data, at - place.begin(), part, stop);
+        }
+        done += part.size();
+    }
+    return wanted;
+}
+
+std::optional<SnapshotStream::Extent> ContentStream::next_data(std::uint64_t offset)
+{
+    for (int holes = 0; offset < size_; ++holes) {
+        if (holes > most_holes_in_a_row) {
+            throw Error(ErrorCode::damaged, "a content list is damaged: it has holes in a row");
+        }
+        const Place place = locate(offset, {});
+        if (place.what().is_hole()) {
+            offset = place.end();
+            continue;
+        }
+        // As far as this list tells: the next one need not be read for it.
+        Place last = place;
+        while (last.item + 1 < last.list->content.items.size() &&
+               !last.list->content.items[last.item + 1].is_hole()) {
+            ++last.item;
+        }
+        return Extent{offset, last.end()};
+    }
+    return std::nullopt;
+}
+
+/// Requires: offset < size_.
+ContentStream::Place ContentStream::locate(std::uint64_t offset, const std::stop_token& stop)
+{
+    Place place{root_, 0, 0};
+    while (true) {
+        const List& list = *place.list;
+        const auto found =
+            std::upper_bound(list.ends.begin(), list.ends.end(), offset - place.list_begin);
+        place.item = static_cast<std::size_t>(found - list.ends.begin());
+        const std::uint8_t depth = list.content.depth; // falls: page() sees to it
+        if (depth == 0 || place.what().is_hole()) {
+            return place;
+        }
+        const std::uint64_t begin = place.begin();
+        place = {page(place.what(), depth, stop), 0, begin};
+    }
+}
+
+ContentStream::ListPointer ContentStream::page(const ContentItem& item, std::uint8_t depth,
+                                               const std::stop_token& stop)
+{
+    {
+        const std::lock_guard lock(mutex_);
+        const auto found = std::find_if(kept_.begin(), kept_.end(),
+                                        [&item](const Kept& kept) { return kept.id == item.id; });
+        if (found != kept_.end()) {
+            std::rotate(found, found + 1, kept_.end());
+            const ListPointer list = kept_.back().list;
+            if (list->content.depth + 1 == depth && list->ends.back() == item.length) {
+                return list;
+            }
+        }
+    }
+    auto list = std::make_shared<const List>(read_content_page(*reader_, item, depth, stop));
+    const std::lock_guard lock(mutex_);
+    if (kept_.size() == pages_kept) {
+        kept_.erase(kept_.begin());
+    }
+    kept_.push_back({item.id, list});
+    return list;
+}
+
+/// Tells the reader what comes after `to`, once a reader in order has used up half of what it was
+/// told before.
+void ContentStream::read_ahead(const Place& place, std::uint64_t from, std::uint64_t to)
+{
+    std::vector<BlobId> ids;
+    {
+        const std::lock_guard lock(mutex_);
+        const bool in_order = from == expected_ && from > 0;
+        expected_ = to;
+        if (!in_order || hinted_ > to + ahead / 2) {
+            hinted_ = in_order ? hinted_ : to;
+            return;
+        }
+        const std::vector<ContentItem>& items = place.list->content.items;
+        std::uint64_t at = place.end();
+        for (std::size_t i = place.item + 1; i < items.size() && at < to + ahead; ++i) {
+            if (at >= hinted_ && !items[i].is_hole()) {
+                ids.push_back(items[i].id);
+            }
+            at += items[i].length;
+        }
+        hinted_ = std::max(hinted_, at);
+    }
+    if (!ids.empty()) {
+        reader_->prefetch(ids);
+    }
+}
+
+} // namespace backstay::core

@@ -1,0 +1,137 @@
+#include "repo/tree_pages.hpp"
+
+#include "base/error.hpp"
+
+#include <algorithm>
+
+namespace backstay::core
+{
+
+namespace
+{
+
+[[noreturn]] void fail(const BlobId& id, const std::string& why)
+{
+    throw Error(ErrorCode::damaged, "a page of a folder is damaged: " + why, id.hex());
+}
+
+KnownPagePointer make_known(TreePage tree, std::size_t plain_size)
+{
+    auto page = std::make_shared<KnownPage>();
+    page->tree = std::move(tree);
+    for (const Entry& entry : page->tree.entries) {
+        page->totals.add(entry);
+    }
+    for (const PageRef& ref : page->tree.pages) {
+        page->totals.add(ref);
+    }
+    page->memory = 2 * plain_size + page->tree.entries.size() * sizeof(Entry) +
+                   page->tree.pages.size() * sizeof(PageRef);
+    return page;
+}
+
+} // namespace
+
+TreePages::TreePages(std::shared_ptr<BlobReader> reader, std::size_t memory)
+    : reader_(std::move(reader)), memory_(memory)
+{
+}
+
+KnownPagePointer TreePages::root(const Subtree& folder)
+{
+    KnownPagePointer page = load(folder.page);
+    if (page->totals != TreeTotals{folder.entries, folder.bytes}) {
+        fail(folder.page, "its totals are not those of its folder");
+    }
+    return page;
+}
+
+KnownPagePointer TreePages::below(const TreePage& parent, std::size_t at)
+{
+    const PageRef& ref = parent.pages[at];
+    KnownPagePointer page = load(ref.page);
+    if (page->tree.level + 1 != parent.level) {
+        fail(ref.page, "it is not one level below the page that refers to it");
+    }
+    if (page->count() == 0) {
+        fail(ref.page, "it is empty");
+    }
+    const std::string& first = page->tree.level == 0 ? page->tree.entries.front().path
+                                                     : page->tree.pages.front().first_name;
+    if (first != ref.first_name) {
+        fail(ref.page, "it does not begin with the name that the page above says");
+    }
+    if (page->totals != TreeTotals{ref.entries, ref.bytes}) {
+        fail(ref.page, "its totals are not those that the page above says");
+    }
+    return page;
+}
+
+KnownPagePointer TreePages::again(const BlobId& id)
+{
+    return load(id);
+}
+
+std::optional<TreePages::Found> TreePages::find(const Subtree& folder, std::string_view name)
+{
+    KnownPagePointer page = root(folder);
+    while (page->tree.level > 0) { // levels fall: below() sees to it
+        const std::vector<PageRef>& refs = page->tree.pages;
+        const auto behind = std::upper_bound(
+            refs.begin(), refs.end(), name,
+            [](std::string_view wanted, const PageRef& ref) { return wanted < ref.first_name; });
+        if (behind == refs.begin()) {
+            return std::nullopt;
+        }
+        page = below(page->tree, static_cast<std::size_t>(behind - refs.begin()) - 1);
+    }
+    const std::vector<Entry>& entries = page->tree.entries;
+    const auto found = std::lower_bound(
+        entries.begin(), entries.end(), name,
+        [](const Entry& entry, std::string_view wanted) { return entry.path < wanted; });
+    if (found == entries.end() || found->path != name) {
+        return std::nullopt;
+    }
+    return Found{page, &*found};
+}
+
+KnownPagePointer TreePages::load(const BlobId& id)
+{
+    if (KnownPagePointer page = cached(id)) {
+        return page;
+    }
+    const Bytes plain = reader_->read(id, BlobKind::tree_node, {});
+    KnownPagePointer page = make_known(decode_tree_page(plain), plain.size());
+    keep(id, page);
+    return page;
+}
+
+KnownPagePointer TreePages::cached(const BlobId& id)
+{
+    const std::lock_guard lock(mutex_);
+    const auto found = places_.find(id);
+    if (found == places_.end()) {
+        return nullptr;
+    }
+    kept_.splice(kept_.begin(), kept_, found->second);
+    return found->second->page;
+}
+
+void TreePages::keep(const BlobId& id, const KnownPagePointer& page)
+{
+    std::list<Kept> dropped; // freed behind the lock
+    const std::lock_guard lock(mutex_);
+    if (places_.find(id) != places_.end()) {
+        return; // another thread was faster
+    }
+    kept_.push_front({id, page});
+    places_[id] = kept_.begin();
+    used_ += page->memory;
+    while (used_ > memory_ && kept_.size() > 1) {
+        used_ -= kept_.back().page->memory;
+        places_.erase(kept_.back().id);
+        dropped.splice(dropped.begin(), kept_, std::prev(kept_.end()));
+    }
+}
+
+} // namespace backstay::core
