@@ -19,6 +19,9 @@ constexpr std::uint64_t small_file = 4 * MiB;
 /// More pieces than this are written with the zeros between them: the list would have to be held.
 constexpr std::size_t most_pieces = 10'000;
 
+/// Far beyond what anybody's tar takes; keeps a hostile snapshot from costing the square of it.
+constexpr std::size_t longest_path = 32 * 1024;
+
 /// GNU tar keeps the pieces of a sparse file in whole blocks; only the last may end anywhere.
 constexpr std::uint64_t tar_block = 512;
 
@@ -109,6 +112,11 @@ void ArchiveExport::add(const Entry& entry)
 {
     if (!is_entry_path(entry.path)) {
         problem(ErrorCode::damaged, entry.path, "its name would lead out of the archive; left out");
+        return;
+    }
+    if (entry.path.size() > longest_path) {
+        problem(ErrorCode::unsupported, entry.path,
+                "its path is too long for an archive; left out");
         return;
     }
     tell_rename(entry);

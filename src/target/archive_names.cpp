@@ -39,6 +39,12 @@ std::string below(const std::string& folder, const std::string& name)
     return folder.empty() ? name : folder + "/" + name;
 }
 
+void extend(std::string& path, const std::string& name)
+{
+    path += path.empty() ? "" : "/";
+    path += name;
+}
+
 /// The names of a path, first to last.
 template <typename Each>
 void for_each_name(std::string_view path, Each each)
@@ -72,17 +78,17 @@ std::string ArchiveNames::name_for(const std::string& path)
     std::string so_far;
     std::string renamed;
     for_each_name(path, [&](const std::string& name) {
-        const std::string original = below(so_far, name);
+        const std::size_t parent_size = so_far.size();
+        extend(so_far, name);
         if (is_utf8(name)) {
-            renamed = below(renamed, name);
-        } else if (const auto known = renamed_.find(original); known != renamed_.end()) {
+            extend(renamed, name);
+        } else if (const auto known = renamed_.find(so_far); known != renamed_.end()) {
             renamed = known->second;
         } else {
-            renamed = below(renamed, new_name(so_far, renamed, name));
-            renamed_.emplace(original, renamed);
+            extend(renamed, new_name(so_far.substr(0, parent_size), renamed, name));
+            renamed_.emplace(so_far, renamed);
             originals_.emplace(renamed, name);
         }
-        so_far = original;
     });
     return renamed;
 }
@@ -95,9 +101,9 @@ std::string ArchiveNames::path_of(const std::string& archived) const
     std::string so_far;
     std::string path;
     for_each_name(archived, [&](const std::string& name) {
-        so_far = below(so_far, name);
+        extend(so_far, name);
         const auto found = originals_.find(so_far);
-        path = below(path, found == originals_.end() ? name : found->second);
+        extend(path, found == originals_.end() ? name : found->second);
     });
     return path;
 }
