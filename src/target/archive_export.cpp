@@ -20,7 +20,7 @@ constexpr std::uint64_t small_file = 4 * MiB;
 constexpr std::size_t most_pieces = 10'000;
 
 /// Far beyond what anybody's tar takes; keeps a hostile snapshot from costing the square of it.
-constexpr std::size_t longest_path = 32 * 1024;
+constexpr std::size_t longest_path = 32 * KiB;
 
 /// GNU tar keeps the pieces of a sparse file in whole blocks; only the last may end anywhere.
 constexpr std::uint64_t tar_block = 512;
