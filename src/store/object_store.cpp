@@ -1,1 +1,52 @@
 #include "store/object_store.hpp"
+
+#include "base/error.hpp"
+
+#include <fmt/format.h>
+
+namespace backstay::core
+{
+
+Bytes get_object(ObjectStore& store, const std::string& key, std::uint64_t limit,
+                 const std::stop_token& stop)
+{
+    const std::optional<ObjectInfo> info = store.stat(key, stop);
+    if (!info) {
+        throw Error(ErrorCode::not_found, "there is no such object", key);
+    }
+    if (info->size > limit) {
+        throw Error(
+            ErrorCode::damaged,
+            fmt::format("the object has {} bytes, more than the {} that one of its kind can have",
+                        info->size, limit),
+            key);
+    }
+    Bytes bytes(static_cast<std::size_t>(info->size));
+    bytes.resize(store.get(key, 0, bytes, stop));
+    return bytes;
+}
+
+bool is_object_key(std::string_view key)
+{
+    constexpr std::size_t longest_key = 512;
+    if (key.empty() || key.size() > longest_key) {
+        return false;
+    }
+    constexpr std::string_view allowed = "abcdefghijklmnopqrstuvwxyz0123456789/._-";
+    if (key.find_first_not_of(allowed) != std::string_view::npos) {
+        return false;
+    }
+    while (true) {
+        const std::size_t slash = key.find('/');
+        const std::string_view part = key.substr(0, slash);
+        if (part.empty() || part == "." || part == "..") {
+            return false;
+        }
+        if (slash == std::string_view::npos) {
+            return true;
+        }
+        key.remove_prefix(slash + 1);
+    }
+}
+
+} // namespace backstay::core

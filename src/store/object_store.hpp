@@ -12,7 +12,8 @@
 #include <string_view>
 #include <vector>
 
-namespace backstay::core {
+namespace backstay::core
+{
 
 struct ObjectInfo {
     std::string key;
@@ -22,11 +23,11 @@ struct ObjectInfo {
 
 /// What a store is and can do. `exclusive_create` is what probe() saw, not what the store claims.
 struct StoreDescription {
-    std::string uri;              ///< without credentials
-    std::string kind;             ///< "local", "memory", "s3", "host"
+    std::string uri;  ///< without credentials
+    std::string kind; ///< "local", "memory", "s3", "host"
     bool exclusive_create = false;
-    bool strong_list = true;      ///< a plain list shows all that was created before
-    std::string note;             ///< what is unproven, in words; may be empty
+    bool strong_list = true;           ///< a plain list shows all that was created before
+    std::string note;                  ///< what is unproven, in words; may be empty
     std::uint64_t max_object_size = 0; ///< 0: no limit known
     std::uint32_t max_concurrency = 0; ///< 0: no limit known
     std::optional<std::uint64_t> free_bytes;
@@ -34,32 +35,40 @@ struct StoreDescription {
 
 enum class Freshness { cached, fresh };
 
-/// Named immutable objects. Keys use [a-z0-9/._-]. Nothing is overwritten, renamed or locked; what a key names never changes.
+/// Named immutable objects. Keys use [a-z0-9/._-]. Nothing is overwritten, renamed or locked; what
+/// a key names never changes.
 ///
-/// Thread-safe. Errors: Error{not_found}, {exists} (create only), {denied}, {no_space}, {unavailable} (may work later: the only one
-/// that the retrying decorator tries again), {storage}, {cancelled}. `subject` is the key (with the folder's path or the URL in the message).
-class ObjectStore {
+/// Thread-safe. Errors: Error{not_found}, {exists} (create only), {denied}, {no_space},
+/// {unavailable} (may work later: the only one that the retrying decorator tries again), {storage},
+/// {cancelled}. `subject` is the key (with the folder's path or the URL in the message).
+class ObjectStore
+{
 public:
     virtual ~ObjectStore() = default;
 
     virtual StoreDescription describe(const std::stop_token& stop) = 0;
 
-    /// Tries on the very place whether create-if-absent is honoured and remembers it for describe(). Leaves nothing behind.
+    /// Tries on the very place whether create-if-absent is honoured and remembers it for
+    /// describe(). Leaves nothing behind.
     virtual void probe(const std::stop_token& stop) = 0;
 
     /// The object's size and time; empty if there is none.
     virtual std::optional<ObjectInfo> stat(const std::string& key, const std::stop_token& stop) = 0;
 
-    /// Fills `buffer` from `offset`; returns how much it got: less only at the object's end. Throws Error{not_found}.
+    /// Fills `buffer` from `offset`; returns how much it got: less only at the object's end. Throws
+    /// Error{not_found}.
     virtual std::size_t get(const std::string& key, std::uint64_t offset, MutableByteSpan buffer,
                             const std::stop_token& stop) = 0;
 
-    /// Create-if-absent: the object exists whole and durable under `key` when this returns, or not at all when it throws, except that after
-    /// {unavailable} or {cancelled} it may turn up later. Throws Error{exists} if the key is taken (by whatever bytes).
+    /// Create-if-absent: the object exists whole and durable under `key` when this returns, or not
+    /// at all when it throws, except that after {unavailable} or {cancelled} it may turn up later.
+    /// Throws Error{exists} if the key is taken (by whatever bytes).
     virtual void create(const std::string& key, ByteSpan object, const std::stop_token& stop) = 0;
 
-    /// The same for a buffer that is aligned and padded, which a store may write past the page cache.
-    virtual void create(const std::string& key, const AlignedBuffer& object, const std::stop_token& stop)
+    /// The same for a buffer that is aligned and padded, which a store may write past the page
+    /// cache.
+    virtual void create(const std::string& key, const AlignedBuffer& object,
+                        const std::stop_token& stop)
     {
         create(key, object.span(), stop);
     }
@@ -67,16 +76,20 @@ public:
     /// Absent is success.
     virtual void remove(const std::string& key, const std::stop_token& stop) = 0;
 
-    /// Calls `each` for every object whose key begins with `prefix`, in byte order of the keys. Freshness::fresh: all that was created before the call
-    /// is listed, whatever is cached in between. Several folders' worth of prefixes are several calls.
-    virtual void list(const std::string& prefix, Freshness freshness, const std::function<void(const ObjectInfo&)>& each,
+    /// Calls `each` for every object whose key begins with `prefix`, in byte order of the keys.
+    /// Freshness::fresh: all that was created before the call is listed, whatever is cached in
+    /// between. Several folders' worth of prefixes are several calls.
+    virtual void list(const std::string& prefix, Freshness freshness,
+                      const std::function<void(const ObjectInfo&)>& each,
                       const std::stop_token& stop) = 0;
 };
 
 /// The whole object, at most `limit` bytes (Error{damaged} beyond).
-Bytes get_object(ObjectStore& store, const std::string& key, std::uint64_t limit, const std::stop_token& stop);
+Bytes get_object(ObjectStore& store, const std::string& key, std::uint64_t limit,
+                 const std::stop_token& stop);
 
-/// Whether a key may name an object: [a-z0-9/._-], no empty, "." or ".." component, at most 512 bytes.
+/// Whether a key may name an object: [a-z0-9/._-], no empty, "." or ".." component, at most 512
+/// bytes.
 bool is_object_key(std::string_view key);
 
 } // namespace backstay::core

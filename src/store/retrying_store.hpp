@@ -4,19 +4,22 @@
 
 #include <memory>
 
-namespace backstay::core {
+namespace backstay::core
+{
 
-/// How often and how long {unavailable} is tried again. The pause doubles from `first_pause` to `longest_pause`, each drawn
-/// evenly from zero to that ("full jitter").
+/// How often and how long {unavailable} is tried again. The pause doubles from `first_pause` to
+/// `longest_pause`, each drawn evenly from zero to that ("full jitter").
 struct RetryPolicy {
     int attempts = 8;
     double first_pause = 0.2;    ///< seconds
     double longest_pause = 20.0; ///< seconds
 };
 
-/// The one place where anything is retried, and where a host's wishes for rate and concurrency are kept. Wraps every store, ours and
-/// hosts'. A create that is tried again and meets its own bytes has succeeded. Thread-safe.
-class RetryingStore : public ObjectStore {
+/// The one place where anything is retried, and where a host's wishes for rate and concurrency are
+/// kept. Wraps every store, ours and hosts'. A create that is tried again and meets its own bytes
+/// has succeeded. Thread-safe.
+class RetryingStore : public ObjectStore
+{
 public:
     struct Limits {
         std::uint64_t upload_bytes_per_second = 0;   ///< 0: none
@@ -30,11 +33,14 @@ public:
     StoreDescription describe(const std::stop_token& stop) override;
     void probe(const std::stop_token& stop) override;
     std::optional<ObjectInfo> stat(const std::string& key, const std::stop_token& stop) override;
-    std::size_t get(const std::string& key, std::uint64_t offset, MutableByteSpan buffer, const std::stop_token& stop) override;
+    std::size_t get(const std::string& key, std::uint64_t offset, MutableByteSpan buffer,
+                    const std::stop_token& stop) override;
     void create(const std::string& key, ByteSpan object, const std::stop_token& stop) override;
-    void create(const std::string& key, const AlignedBuffer& object, const std::stop_token& stop) override;
+    void create(const std::string& key, const AlignedBuffer& object,
+                const std::stop_token& stop) override;
     void remove(const std::string& key, const std::stop_token& stop) override;
-    void list(const std::string& prefix, Freshness freshness, const std::function<void(const ObjectInfo&)>& each,
+    void list(const std::string& prefix, Freshness freshness,
+              const std::function<void(const ObjectInfo&)>& each,
               const std::stop_token& stop) override;
 
 private:
