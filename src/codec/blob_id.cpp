@@ -5,8 +5,8 @@ namespace backstay::core
 
 BlobId BlobNamer::name(BlobKind kind, ByteSpan plain) const
 {
-    const auto byte = static_cast<std::uint8_t>(kind);
-    return BlobId{mac_.of({&byte, 1}, plain)};
+    const auto head = static_cast<std::uint8_t>(kind);
+    return BlobId{mac_.of({&head, 1}, plain)};
 }
 
 } // namespace backstay::core

@@ -5,9 +5,11 @@
 #include <cstdint>
 #include <memory>
 
-namespace backstay::core {
+namespace backstay::core
+{
 
-/// How a stream is cut. Part of the format: another value gives other cuts, hence no deduplication against the old.
+/// How a stream is cut. Part of the format: another value gives other cuts, hence no deduplication
+/// against the old.
 struct ChunkerParameters {
     std::uint32_t average = 64 * 1024;
     std::uint32_t minimum() const { return average / 4; }
@@ -17,22 +19,26 @@ struct ChunkerParameters {
 /// Which of the (equal) implementations to use.
 enum class ChunkerPath { fastest, scalar, avx2 };
 
-/// Cuts a stream by its content in two stages: a public prefilter without table or state picks about one position in
-/// 256 (one in 64 below an average of 16 KiB), and there a keyed universal hash (NH over the 64 bytes that end at the
-/// position) finished by AES-128 decides. Cuts depend on the bytes, the key and the parameters only: never on the CPU,
-/// nor on how the stream arrives. docs/format.md has the constants and docs/threat-model.md the argument.
+/// Cuts a stream by its content in two stages: a public prefilter without table or state picks
+/// about one position in 256 (one in 64 below an average of 16 KiB), and there a keyed universal
+/// hash (NH over the 64 bytes that end at the position) finished by AES-128 decides. Cuts depend on
+/// the bytes, the key and the parameters only: never on the CPU, nor on how the stream arrives.
+/// docs/format.md has the constants and docs/threat-model.md the argument.
 ///
 /// Immutable once made; thread-safe.
-class Chunker {
+class Chunker
+{
 public:
     /// `cut_key`: 32 bytes, from which NH's and AES's keys are derived.
-    Chunker(ByteSpan cut_key, ChunkerParameters parameters, ChunkerPath path = ChunkerPath::fastest);
+    Chunker(ByteSpan cut_key, ChunkerParameters parameters,
+            ChunkerPath path = ChunkerPath::fastest);
     ~Chunker();
 
     const ChunkerParameters& parameters() const { return parameters_; }
 
-    /// The length of the first chunk of `window`, which starts where a chunk starts. `at_end` says that the stream ends
-    /// where the window ends; otherwise the window holds at least maximum() bytes. At least 1, unless the window is empty.
+    /// The length of the first chunk of `window`, which starts where a chunk starts. `at_end` says
+    /// that the stream ends where the window ends; otherwise the window holds at least maximum()
+    /// bytes. At least 1, unless the window is empty.
     std::size_t next_cut(ByteSpan window, bool at_end) const;
 
     /// True if the machine can run `path`.

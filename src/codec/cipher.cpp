@@ -3,7 +3,6 @@
 #include "base/error.hpp"
 
 #include <cassert>
-#include <climits>
 #include <openssl/evp.h>
 
 namespace backstay::core
@@ -12,42 +11,59 @@ namespace backstay::core
 namespace
 {
 
-struct FreeContext {
-    void operator()(EVP_CIPHER_CTX* context) const noexcept { EVP_CIPHER_CTX_free(context); }
-};
-using Context = std::unique_ptr<EVP_CIPHER_CTX, FreeContext>;
+constexpr std::size_t key_size = 32;
 
-void demand(int result)
+// EVP counts in int.
+constexpr std::size_t largest_step = std::size_t{1} << 30;
+
+void require(int result)
 {
     if (result != 1) {
-        throw Error(ErrorCode::internal, "AES-256-GCM of libcrypto failed");
+        throw Error(ErrorCode::internal, "AES-256-GCM failed in libcrypto");
     }
-}
-
-Context make_context(ByteSpan key, int encrypts)
-{
-    Context context(EVP_CIPHER_CTX_new());
-    if (!context) {
-        throw std::bad_alloc();
-    }
-    demand(EVP_CipherInit_ex(context.get(), EVP_aes_256_gcm(), nullptr, key.data(), nullptr,
-                             encrypts));
-    return context;
 }
 
 } // namespace
 
-/// Two contexts, so that sealing and opening in turn keep their key schedules.
 struct Cipher::State {
-    Context sealing;
-    Context opening;
+    struct Free {
+        void operator()(EVP_CIPHER_CTX* context) const noexcept { EVP_CIPHER_CTX_free(context); }
+    };
+    std::unique_ptr<EVP_CIPHER_CTX, Free> context{EVP_CIPHER_CTX_new()};
+
+    enum class Direction { open = 0, seal = 1 };
+
+    /// Takes the nonce and the associated data; key and cipher stay. GCM runs AES forward both
+    /// ways, so one key schedule serves both directions.
+    void start(Direction direction, const Nonce& nonce, ByteSpan associated)
+    {
+        require(EVP_CipherInit_ex(context.get(), nullptr, nullptr, nullptr, nonce.data(),
+                                  static_cast<int>(direction)));
+        update(associated, nullptr);
+    }
+
+    /// `out` is null for associated data.
+    void update(ByteSpan in, std::uint8_t* out)
+    {
+        while (!in.empty()) {
+            const ByteSpan step = in.first(std::min(in.size(), largest_step));
+            int done = 0;
+            require(EVP_CipherUpdate(context.get(), out, &done, step.data(),
+                                     static_cast<int>(step.size())));
+            out = out == nullptr ? nullptr : out + step.size();
+            in = in.subspan(step.size());
+        }
+    }
 };
 
 Cipher::Cipher(ByteSpan key) : state_(std::make_unique<State>())
 {
-    assert(key.size() == 32);
-    state_->sealing = make_context(key, 1);
-    state_->opening = make_context(key, 0);
+    assert(key.size() == key_size);
+    if (!state_->context) {
+        throw std::bad_alloc();
+    }
+    require(
+        EVP_EncryptInit_ex(state_->context.get(), EVP_aes_256_gcm(), nullptr, key.data(), nullptr));
 }
 
 Cipher::~Cipher() = default;
@@ -56,48 +72,37 @@ Cipher& Cipher::operator=(Cipher&&) noexcept = default;
 
 void Cipher::seal(const Nonce& nonce, ByteSpan associated, ByteSpan plain, MutableByteSpan out)
 {
-    assert(out.size() >= plain.size() + seal_overhead && plain.size() <= INT_MAX);
-    EVP_CIPHER_CTX* context = state_->sealing.get();
-    int size = 0;
-    demand(EVP_EncryptInit_ex(context, nullptr, nullptr, nullptr, nonce.data()));
-    demand(EVP_EncryptUpdate(context, nullptr, &size, associated.data(),
-                             static_cast<int>(associated.size())));
-    if (!plain.empty()) {
-        demand(EVP_EncryptUpdate(context, out.data(), &size, plain.data(),
-                                 static_cast<int>(plain.size())));
-    }
-    demand(EVP_EncryptFinal_ex(context, out.data() + plain.size(), &size));
-    demand(EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_GET_TAG, static_cast<int>(seal_overhead),
-                               out.data() + plain.size()));
+    assert(out.size() >= plain.size() + seal_overhead);
+    state_->start(State::Direction::seal, nonce, associated);
+    state_->update(plain, out.data());
+    std::uint8_t* tag = out.data() + plain.size();
+    int none = 0;
+    require(EVP_CipherFinal_ex(state_->context.get(), tag, &none));
+    require(EVP_CIPHER_CTX_ctrl(state_->context.get(), EVP_CTRL_AEAD_GET_TAG,
+                                static_cast<int>(seal_overhead), tag));
 }
 
 bool Cipher::open(const Nonce& nonce, ByteSpan associated, ByteSpan sealed, MutableByteSpan out)
 {
-    if (sealed.size() < seal_overhead || sealed.size() > INT_MAX ||
-        out.size() < sealed.size() - seal_overhead) {
+    if (sealed.size() < seal_overhead) {
+        std::fill(out.begin(), out.end(), std::uint8_t{0});
         return false;
     }
-    const std::size_t plain_size = sealed.size() - seal_overhead;
-    std::array<std::uint8_t, seal_overhead> tag{};
-    std::memcpy(tag.data(), sealed.data() + plain_size, tag.size());
-    EVP_CIPHER_CTX* context = state_->opening.get();
-    int size = 0;
-    demand(EVP_DecryptInit_ex(context, nullptr, nullptr, nullptr, nonce.data()));
-    demand(EVP_DecryptUpdate(context, nullptr, &size, associated.data(),
-                             static_cast<int>(associated.size())));
-    if (plain_size > 0) {
-        demand(EVP_DecryptUpdate(context, out.data(), &size, sealed.data(),
-                                 static_cast<int>(plain_size)));
-    }
-    demand(EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_SET_TAG, static_cast<int>(tag.size()),
-                               tag.data()));
-    std::array<std::uint8_t, 16> rest{};
-    if (EVP_DecryptFinal_ex(context, rest.data(), &size) == 1) {
+    const std::size_t size = sealed.size() - seal_overhead;
+    assert(out.size() >= size);
+    // Copied first: libcrypto wants it writable.
+    std::array<std::uint8_t, seal_overhead> tag;
+    std::copy_n(sealed.data() + size, tag.size(), tag.begin());
+    state_->start(State::Direction::open, nonce, associated);
+    state_->update(sealed.first(size), out.data());
+    require(EVP_CIPHER_CTX_ctrl(state_->context.get(), EVP_CTRL_AEAD_SET_TAG,
+                                static_cast<int>(tag.size()), tag.data()));
+    std::uint8_t unused = 0;
+    int none = 0;
+    if (EVP_CipherFinal_ex(state_->context.get(), &unused, &none) == 1) {
         return true;
     }
-    if (plain_size > 0) {
-        std::memset(out.data(), 0, plain_size);
-    }
+    std::fill_n(out.data(), size, std::uint8_t{0});
     return false;
 }
 

@@ -5,15 +5,16 @@
 #include <array>
 #include <memory>
 
-namespace backstay::core {
+namespace backstay::core
+{
 
 using Digest = std::array<std::uint8_t, 32>;
 
-/// SHA-256 of the concatenation of some spans.
 Digest sha256(ByteSpan bytes);
 
 /// Incremental SHA-256. One thread at a time.
-class Sha256 {
+class Sha256
+{
 public:
     Sha256();
     ~Sha256();
@@ -26,9 +27,10 @@ private:
     std::unique_ptr<State> state_;
 };
 
-/// HMAC-SHA256 under a fixed key whose two key blocks are hashed once, so a short message costs two compressions
-/// and no allocation. Thread-safe: every call works on its own copy of the state.
-class HmacSha256 {
+/// HMAC-SHA256 under a fixed key whose two key blocks are hashed once, so a short message costs two
+/// compressions and no allocation. Thread-safe: every call works on its own copy of the state.
+class HmacSha256
+{
 public:
     explicit HmacSha256(ByteSpan key);
     ~HmacSha256();

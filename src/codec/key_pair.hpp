@@ -6,7 +6,8 @@
 #include <array>
 #include <optional>
 
-namespace backstay::core {
+namespace backstay::core
+{
 
 using PublicKey = std::array<std::uint8_t, 32>;
 using Signature = std::array<std::uint8_t, 64>;
@@ -19,9 +20,10 @@ bool signature_is_good(const PublicKey& key, ByteSpan message, const Signature& 
 /// X25519. `private_key` is the 32-byte scalar.
 PublicKey agreement_public_key(const Secret& private_key);
 
-/// Seals `plain` (keys) so that only the holder of the private half of `to` opens it: an ephemeral X25519 pair,
-/// HKDF-SHA256 over the shared secret with both public keys and `context`, AES-256-GCM with a zero nonce under that single-use key.
-/// Result: ephemeral public key (32) ‖ ciphertext ‖ tag (16).
+/// Seals `plain` (keys) so that only the holder of the private half of `to` opens it: an ephemeral
+/// X25519 pair, HKDF-SHA256 over the shared secret with both public keys and `context`, AES-256-GCM
+/// with a zero nonce under that single-use key. Result: ephemeral public key (32) ‖ ciphertext ‖
+/// tag (16).
 Bytes wrap_to(const PublicKey& to, ByteSpan plain, std::string_view context);
 
 /// Empty if `wrapped` was not made for this key and context.
