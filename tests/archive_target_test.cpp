@@ -154,7 +154,9 @@ TEST_CASE("a random tree comes out of a tar as it went in, by GNU tar and by bsd
               0);
         const TreeListing wanted = without(tree.expected(), "socket");
         const TreeListing got = list_tree(dir / "out");
-        for (const auto& [path, line] : wanted) {
+        for (const auto& item : wanted) {
+            const std::string& path = item.first;
+            const auto& line = item.second;
             CAPTURE(path);
             REQUIRE(got.count(path) == 1);
             CHECK(got.at(path) == line);

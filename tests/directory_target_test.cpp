@@ -356,7 +356,9 @@ TEST_CASE("a tree comes back as it was, whatever the order of its bytes")
         CHECK(told.entries == tree.made().size());
         const TreeListing got = list_tree(dir / "out");
         const TreeListing wanted = tree.expected();
-        for (const auto& [path, line] : wanted) {
+        for (const auto& item : wanted) {
+            const std::string& path = item.first;
+            const auto& line = item.second;
             CAPTURE(path);
             REQUIRE(got.count(path) == 1);
             CHECK(got.at(path) == line);
@@ -410,7 +412,9 @@ TEST_CASE("a second restore changes nothing that is equal")
         restore(view, options, second);
         CHECK(second.all_problems() == "");
         CHECK(second.written == 0);
-        for (const auto& [path, was] : before) {
+        for (const auto& item : before) {
+            const std::string& path = item.first;
+            const auto& was = item.second;
             CAPTURE(path);
             const struct stat is = stat_of(dir / ("out/" + path));
             CHECK(is.st_ino == was.st_ino);
@@ -486,7 +490,8 @@ TEST_CASE("an interrupted restore leaves every old file whole and nothing tempor
     }
     CHECK_FALSE(has_temporary_files(dir / "out"));
     int replaced = 0;
-    for (const auto& [path, line] : list_tree(dir / "out")) {
+    for (const auto& item : list_tree(dir / "out")) {
+        const std::string& path = item.first;
         CAPTURE(path);
         CHECK(path.substr(0, 4) == "file");
         const std::string content = read_file(dir / ("out/" + path));
@@ -1248,7 +1253,9 @@ TEST_CASE("what is made in a folder with a default ACL does not inherit it")
     target.begin(root);
     restore(view, target);
     CHECK(told.all_problems() == "");
-    for (const auto& [path, line] : list_tree(dir / "out")) {
+    for (const auto& item : list_tree(dir / "out")) {
+        const std::string& path = item.first;
+        const auto& line = item.second;
         CAPTURE(path);
         CHECK(line.find("posix_acl") == std::string::npos);
         CHECK(line.find(S_ISDIR(stat_of(dir / ("out/" + path)).st_mode) ? "0755" : "0644") !=

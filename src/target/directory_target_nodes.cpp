@@ -92,7 +92,14 @@ void DirectoryTarget::State::make_node_at(const Entry& entry, const TargetPlace&
     try {
         {
             const FileDescriptor node = open_by_path(parent->get(), name, entry.path);
-            setter_.apply(Inode(node.get(), Inode::Access::path_only), setter_.wanted(entry),
+            const Inode inode(node.get(), Inode::Access::path_only);
+            const struct stat made = inode.status();
+            if (!is_of_kind(entry.kind, made.st_mode) || made.st_nlink != 1) {
+                // Whoever may write here could have us give a file of ours away.
+                throw Error(ErrorCode::target, "was replaced by another program meanwhile",
+                            entry.path);
+            }
+            setter_.apply(inode, setter_.wanted(entry),
                           place.folder->inherits ? AttributeSetter::Before::unknown
                                                  : AttributeSetter::Before::bare,
                           entry.path);
