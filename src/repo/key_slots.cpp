@@ -161,6 +161,13 @@ SlotRecord read_slot(ObjectStore& store, const std::string& key, const ConfigRec
                      const std::stop_token& stop)
 {
     const Envelope envelope = get_envelope(store, key, ObjectType::slot, stop);
+    // Nobody signs a slot: what stands around its body must be what slot_object() leaves there.
+    Envelope plain;
+    plain.type = ObjectType::slot;
+    plain.body = envelope.body;
+    if (encode_envelope(envelope) != encode_envelope(plain)) {
+        throw damaged(key, "its envelope is malformed");
+    }
     SlotRecord slot = naming(key, [&] { return decode_slot(envelope.body); });
     if (slot.repository != config.repository || slot_key(slot.id) != key) {
         throw damaged(key, "this slot is another's: of another repository or under another's name");
