@@ -1,0 +1,71 @@
+#include "repo/signs_of_life.hpp"
+
+#include "base/random.hpp"
+#include "format/index_segment.hpp"
+#include "support/sample_repository.hpp"
+
+#include <doctest/doctest.h>
+
+using namespace backstay::core;
+
+namespace
+{
+
+/// A segment without entries. Returns when the store says it was written.
+Timestamp write_empty_segment(Repository& repository, const SessionId& session)
+{
+    SegmentFooter footer;
+    footer.session = session;
+    const Bytes envelope = encode_envelope(repository.keys().make_envelope(
+        ObjectType::segment, KeyClass::index, encode_segment_footer(footer)));
+    Bytes object = envelope;
+    append(object, encode_segment_trailer(envelope.size()));
+    const std::string key = segment_key(random_id<SegmentId>());
+    repository.store().create(key, object, {});
+    return repository.store().stat(key, {})->modified;
+}
+
+} // namespace
+
+TEST_CASE("a segment is a sign of life of the session that wrote it, and of no other")
+{
+    SampleRepository sample;
+    ListedSession alive{random_id<SessionId>(), std::nullopt, {}};
+    ListedSession silent{random_id<SessionId>(), std::nullopt, {}};
+    write_empty_segment(*sample.repository, alive.id);
+    const Timestamp last = write_empty_segment(*sample.repository, alive.id);
+    write_empty_segment(*sample.repository, random_id<SessionId>());
+    std::vector<ListedSession> sessions{silent, alive};
+    add_signs_of_life(*sample.repository, sessions, {});
+    CHECK(sessions[0].last_sign == silent.last_sign);
+    CHECK(sessions[1].last_sign == last);
+}
+
+TEST_CASE("a segment older than the session's last sign takes nothing back")
+{
+    SampleRepository sample;
+    ListedSession session{random_id<SessionId>(), std::nullopt, {INT64_MAX, 0}};
+    write_empty_segment(*sample.repository, session.id);
+    std::vector<ListedSession> sessions{session};
+    add_signs_of_life(*sample.repository, sessions, {});
+    CHECK(sessions[0].last_sign == session.last_sign);
+}
+
+TEST_CASE("segments that cannot be read are no signs, and do no harm")
+{
+    SampleRepository sample;
+    ListedSession session{random_id<SessionId>(), std::nullopt, {}};
+    const Timestamp last = write_empty_segment(*sample.repository, session.id);
+    const std::string good = keys_of(*sample.store, "index/").front();
+    const Bytes bytes = get_object(*sample.store, good, MiB, {});
+    for (std::size_t size = 0; size < bytes.size(); ++size) {
+        Bytes cut(bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(size));
+        sample.store->create(segment_key(random_id<SegmentId>()), cut, {});
+        Bytes flipped = bytes;
+        flipped[size] ^= 0x41;
+        sample.store->create(segment_key(random_id<SegmentId>()), flipped, {});
+    }
+    std::vector<ListedSession> sessions{session};
+    add_signs_of_life(*sample.repository, sessions, {});
+    CHECK(sessions[0].last_sign == last);
+}
