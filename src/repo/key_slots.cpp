@@ -411,6 +411,9 @@ std::shared_ptr<const KeyChain> open_keys(ObjectStore& store, const ConfigRecord
                                           const Credentials& credentials,
                                           const std::stop_token& stop)
 {
+    if (credentials.passphrase && credentials.passphrase->empty()) {
+        throw Error(ErrorCode::key, "the passphrase is empty");
+    }
     OpenedSlot slot = open_slot(store, config, credentials, stop);
     auto keyrings =
         trusted_keyrings(read_keyrings(store, config.repository, stop), slot.secrets.trusted_admin);
