@@ -37,7 +37,7 @@ struct OneSnapshot : SampleRepository {
     /// By somebody who saw `seen`.
     void change(const Snapshot& seen, const SnapshotChange& how)
     {
-        ++clock.time.seconds;
+        clock.advance(1);
         write_note(*repository, seen, how, {});
     }
 };
