@@ -35,6 +35,14 @@ void AlignedBuffer::append(ByteSpan bytes)
     }
 }
 
+MutableByteSpan AlignedBuffer::extend(std::size_t size)
+{
+    assert(size <= room());
+    const MutableByteSpan added(data_.get() + size_, size);
+    size_ += size;
+    return added;
+}
+
 void AlignedBuffer::release_pages()
 {
     if (data_) {

@@ -25,6 +25,8 @@ public:
     std::size_t room() const { return capacity_ - size_; }
     /// Requires: bytes.size() <= room().
     void append(ByteSpan bytes);
+    /// Makes it longer by bytes of any value, to be written by the caller. Requires: size <= room().
+    MutableByteSpan extend(std::size_t size);
     void clear() { size_ = 0; }
     /// Gives the memory back to the kernel; the buffer stays usable, and is empty.
     void release_pages();

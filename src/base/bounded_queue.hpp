@@ -32,6 +32,20 @@ public:
         return true;
     }
 
+    /// False if there is no room now, or the queue was closed.
+    bool try_push(T value)
+    {
+        {
+            const std::lock_guard lock(mutex_);
+            if (closed_ || values_.size() >= capacity_) {
+                return false;
+            }
+            values_.push_back(std::move(value));
+        }
+        changed_.notify_all();
+        return true;
+    }
+
     /// Waits for a value. Empty once the queue is closed and drained, or `stop` was requested.
     std::optional<T> pop(const std::stop_token& stop = {})
     {

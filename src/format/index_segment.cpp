@@ -143,6 +143,7 @@ Bytes encode_segment_footer(const SegmentFooter& footer)
     Encoder to(out);
     to.id(footer.session);
     to.time(footer.written);
+    encode_key_record(to, footer.block_key);
     to.varint(footer.key_records.size());
     for (const KeyRecord& record : footer.key_records) {
         encode_key_record(to, record);
@@ -178,6 +179,7 @@ SegmentFooter decode_segment_footer(ByteSpan plain)
     SegmentFooter footer;
     footer.session = from.id<SessionId>();
     footer.written = from.time();
+    footer.block_key = decode_key_record(from);
     for (std::size_t left = from.count(1); left > 0; --left) {
         footer.key_records.push_back(decode_key_record(from));
     }

@@ -51,6 +51,7 @@ struct Checkpoint {
 struct SegmentFooter {
     SessionId session{};             ///< who wrote it; a collection has one, too
     Timestamp written;
+    KeyRecord block_key; ///< what the entry blocks are sealed under
     std::vector<KeyRecord> key_records;
     std::vector<SegmentPack> packs;
     std::optional<Checkpoint> checkpoint;

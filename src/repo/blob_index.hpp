@@ -9,7 +9,8 @@
 #include <optional>
 #include <vector>
 
-namespace backstay::core {
+namespace backstay::core
+{
 
 /// Where a blob lies, by numbers that the index that gave it understands.
 struct BlobPlace {
@@ -38,16 +39,23 @@ struct IndexedPack {
     std::uint32_t frames = 0;
 };
 
-/// Everything the repository's segments say: blob -> places. Sorted runs in local files (in the cache, or unnamed), of which 16 bytes a blob (the first half of
-/// its id) are resident; places are read by pread from blocks that carry checks (XXH3), never mapped. Plus, in memory, what this session stored since it last published.
+/// Everything the repository's segments say: blob -> places. Sorted runs in local files (in the
+/// cache, or unnamed), of which 16 bytes a blob (the first half of its id) are resident; places are
+/// read by pread from blocks that carry checks (XXH3), never mapped. Plus, in memory, what this
+/// session stored since it last published.
 ///
-/// Ordinals number the blobs of the runs (places of one id in several packs have several), 0 to size()-1, for mark bitmaps; they hold until refresh().
-/// contains(), find(), pack(), frame(), add() are thread-safe among each other; load and refresh are not.
-class BlobIndex {
+/// Ordinals number the blobs of the runs (places of one id in several packs have several), 0 to
+/// size()-1, for mark bitmaps; they hold until refresh(). contains(), find(), pack(), frame(),
+/// add() are thread-safe among each other; load and refresh are not.
+class BlobIndex
+{
 public:
-    /// Lists index/ and reads what the cache does not have. `condemned`: packs whose places do not count for contains() (they stay in find(), last).
-    /// A missing segment is skipped if it has gone from a new list, too; a damaged one throws Error{damaged}, or goes to `damaged` where given and is left out.
-    static std::unique_ptr<BlobIndex> load(Repository& repository, const Condemned& condemned, Freshness freshness, const std::stop_token& stop,
+    /// Lists index/ and reads what the cache does not have. `condemned`: packs whose places do not
+    /// count for contains() (they stay in find(), last). A missing segment is skipped if it has
+    /// gone from a new list, too; a damaged one throws Error{damaged}, or goes to `damaged` where
+    /// given and is left out.
+    static std::unique_ptr<BlobIndex> load(Repository& repository, const Condemned& condemned,
+                                           Freshness freshness, const std::stop_token& stop,
                                            std::vector<std::string>* damaged = nullptr);
     ~BlobIndex();
 
@@ -57,11 +65,13 @@ public:
     /// Every place, those in condemned packs last; empty if unknown.
     std::vector<BlobPlace> find(const BlobId& id) const;
 
-    /// Registers `id` as about to be stored by this session; false if it is known or registered already. Thread-safe: one of several callers gets true.
+    /// Registers `id` as about to be stored by this session; false if it is known or registered
+    /// already. Thread-safe: one of several callers gets true.
     bool claim(const BlobId& id);
 
     /// What a durable pack holds; its blobs can be found from now on. Claims of blobs stay.
-    void add(const SegmentPack& pack, const std::vector<KeyRecord>& key_records, const std::vector<SegmentEntry>& entries);
+    void add(const SegmentPack& pack, const std::vector<KeyRecord>& key_records,
+             const std::vector<SegmentEntry>& entries);
 
     const IndexedPack& pack(std::uint32_t number) const;
     std::uint32_t packs() const;
@@ -73,7 +83,8 @@ public:
     /// The ordinals of a blob (one a place); empty if unknown or only added in this session.
     std::vector<std::uint64_t> ordinals(const BlobId& id) const;
     /// All in order of ordinals. Reads the runs sequentially.
-    void for_each(const std::function<void(std::uint64_t ordinal, const BlobId&, const BlobPlace&)>& each) const;
+    void for_each(const std::function<void(std::uint64_t ordinal, const BlobId&, const BlobPlace&)>&
+                      each) const;
 
     /// Names of the segments that this index stands for.
     const std::vector<SegmentId>& segments() const;
@@ -93,9 +104,12 @@ private:
     std::unique_ptr<State> state_;
 };
 
-/// Seals and stores a segment. `entries` need not be sorted. Returns its name. An empty one is a sign of life.
-SegmentId write_segment(Repository& repository, const SessionId& session, std::vector<KeyRecord> key_records, std::vector<SegmentPack> packs,
-                        std::vector<SegmentEntry> entries, std::optional<Checkpoint> checkpoint, const std::stop_token& stop);
+/// Seals and stores a segment. `entries` need not be sorted. Returns its name. An empty one is a
+/// sign of life.
+SegmentId write_segment(Repository& repository, const SessionId& session,
+                        std::vector<KeyRecord> key_records, std::vector<SegmentPack> packs,
+                        std::vector<SegmentEntry> entries, std::optional<Checkpoint> checkpoint,
+                        const std::stop_token& stop);
 
 /// Reads, opens and checks one whole segment. Throws Error{damaged, not_found}.
 struct Segment {

@@ -6,20 +6,27 @@
 #include <functional>
 #include <memory>
 
-namespace backstay::core {
+namespace backstay::core
+{
 
-/// Gets single blobs, with a cache of opened frames (so neighbours cost nothing) and read-ahead by hint. Every blob is compared with its id.
-/// protocol.md, "Reader" 1 and 2: every place is tried; if all fail the index is read again while its list changes. Thread-safe.
-class BlobReader {
+/// Gets single blobs, with a cache of opened frames (so neighbours cost nothing) and read-ahead by
+/// hint. Every blob is compared with its id. protocol.md, "Reader" 1 and 2: every place is tried;
+/// if all fail the index is read again while its list changes. Thread-safe.
+class BlobReader
+{
 public:
-    /// `still_counts`: whether what is being read (a snapshot) still counts; asked before damage is claimed. May be empty: always.
-    BlobReader(Repository& repository, std::shared_ptr<BlobIndex> index, std::size_t cache_bytes, std::function<bool()> still_counts = {});
+    /// `still_counts`: whether what is being read (a snapshot) still counts; asked before damage is
+    /// claimed. May be empty: always.
+    BlobReader(Repository& repository, std::shared_ptr<BlobIndex> index, std::size_t cache_bytes,
+               std::function<bool()> still_counts = {});
     ~BlobReader();
 
-    /// Throws Error{damaged} naming blob and pack: missing, unreadable or false in every place; Error{fenced} if what was read does not count any more.
+    /// Throws Error{damaged} naming blob and pack: missing, unreadable or false in every place;
+    /// Error{fenced} if what was read does not count any more.
     Bytes read(const BlobId& id, BlobKind kind, const std::stop_token& stop);
     /// A part of it, into `out`, without a copy of the whole.
-    void read_part(const BlobId& id, BlobKind kind, std::uint64_t offset, MutableByteSpan out, const std::stop_token& stop);
+    void read_part(const BlobId& id, BlobKind kind, std::uint64_t offset, MutableByteSpan out,
+                   const std::stop_token& stop);
     /// A hint: these will be read soon, in this order.
     void prefetch(const std::vector<BlobId>& ids);
 
@@ -27,6 +34,15 @@ public:
     Repository& repository() { return repository_; }
 
 private:
+    /// A blob's bytes, and the frame that keeps them alive.
+    struct Found {
+        std::shared_ptr<const Bytes> frame;
+        ByteSpan bytes;
+    };
+    Found find(const BlobId& id, BlobKind kind, const std::stop_token& stop);
+    std::optional<Found> find_in(BlobIndex& index, const BlobId& id, BlobKind kind,
+                                 std::string& why, const std::stop_token& stop);
+
     Repository& repository_;
     std::shared_ptr<BlobIndex> index_;
     struct State;

@@ -1,0 +1,223 @@
+#include "repo/blob_reader.hpp"
+
+#include "base/bounded_queue.hpp"
+#include "base/error.hpp"
+#include "base/worker_group.hpp"
+#include "repo/frame_cache.hpp"
+
+#include <fmt/format.h>
+
+namespace backstay::core
+{
+
+namespace
+{
+
+constexpr std::size_t most_wanted = 256; ///< hints waiting; more are dropped
+
+} // namespace
+
+struct BlobReader::State {
+    FrameCache cache;
+    std::function<bool()> still_counts;
+    std::mutex mutex;                 // guards newer and openers
+    std::shared_ptr<BlobIndex> newer; ///< read again after a miss
+    std::vector<std::unique_ptr<FrameOpener>> openers;
+    BoundedQueue<BlobId> wanted{most_wanted};
+    std::once_flag ahead_started;
+    WorkerGroup ahead; ///< reads what prefetch() hinted at
+
+    State(std::size_t bytes, std::function<bool()> counts)
+        : cache(bytes), still_counts(std::move(counts))
+    {
+    }
+
+    std::unique_ptr<FrameOpener> take_opener(const KeyChain& keys)
+    {
+        const std::lock_guard lock(mutex);
+        if (openers.empty()) {
+            return std::make_unique<FrameOpener>(keys);
+        }
+        std::unique_ptr<FrameOpener> opener = std::move(openers.back());
+        openers.pop_back();
+        return opener;
+    }
+
+    void give_back(std::unique_ptr<FrameOpener> opener)
+    {
+        const std::lock_guard lock(mutex);
+        openers.push_back(std::move(opener));
+    }
+
+    std::shared_ptr<BlobIndex> newest()
+    {
+        const std::lock_guard lock(mutex);
+        return newer;
+    }
+};
+
+namespace
+{
+
+/// Fetching and opening one frame.
+class Fetch
+{
+public:
+    Fetch(Repository& repository, FrameOpener& opener, const std::stop_token& stop)
+        : repository_(repository), opener_(opener), stop_(stop)
+    {
+    }
+
+    /// Null if it cannot be had; `why` says so.
+    FrameCache::Plain frame(const PackId& pack, const IndexedFrame& frame, std::string& why)
+    {
+        try {
+            Bytes stored(frame.stored_size);
+            if (repository_.store().get(pack_key(pack), frame.offset, stored, stop_) !=
+                stored.size()) {
+                why = "the pack is cut short";
+                return nullptr;
+            }
+            auto plain = std::make_shared<Bytes>(frame.plain_size);
+            if (!opener_.open(frame, stored, *plain)) {
+                why = "its frame does not open";
+                return nullptr;
+            }
+            return plain;
+        } catch (const Error& error) {
+            if (error.code() == ErrorCode::cancelled || error.code() == ErrorCode::denied ||
+                error.code() == ErrorCode::unavailable) {
+                throw;
+            }
+            why = error.code() == ErrorCode::not_found ? "the pack is missing" : error.what();
+            return nullptr;
+        }
+    }
+
+private:
+    Repository& repository_;
+    FrameOpener& opener_;
+    const std::stop_token& stop_;
+};
+
+} // namespace
+
+BlobReader::BlobReader(Repository& repository, std::shared_ptr<BlobIndex> index,
+                       std::size_t cache_bytes, std::function<bool()> still_counts)
+    : repository_(repository), index_(std::move(index)),
+      state_(std::make_unique<State>(cache_bytes, std::move(still_counts)))
+{
+}
+
+BlobReader::~BlobReader()
+{
+    state_->wanted.close();
+    state_->ahead.request_stop();
+}
+
+void BlobReader::prefetch(const std::vector<BlobId>& ids)
+{
+    std::call_once(state_->ahead_started, [this] {
+        state_->ahead.start("read ahead", [this](const std::stop_token& stop) {
+            while (const std::optional<BlobId> id = state_->wanted.pop(stop)) {
+                std::string why;
+                try {
+                    find_in(*index_, *id, BlobKind::data, why, stop);
+                } catch (const Error&) { // a hint: whoever reads it is told
+                }
+            }
+        });
+    });
+    for (const BlobId& id : ids) {
+        if (!state_->wanted.try_push(id)) {
+            return;
+        }
+    }
+}
+
+std::optional<BlobReader::Found> BlobReader::find_in(BlobIndex& index, const BlobId& id,
+                                                     BlobKind kind, std::string& why,
+                                                     const std::stop_token& stop)
+{
+    for (const BlobPlace& place : index.find(id)) {
+        throw_if_stopped(stop);
+        const PackId& pack = index.pack(place.pack).id;
+        const IndexedFrame frame = index.frame(place.pack, place.frame);
+        const FrameCache::Key key{pack, place.frame};
+        FrameCache::Plain plain = state_->cache.find(key);
+        if (!plain) {
+            std::unique_ptr<FrameOpener> opener = state_->take_opener(repository_.keys());
+            std::string reason;
+            plain = Fetch(repository_, *opener, stop).frame(pack, frame, reason);
+            state_->give_back(std::move(opener));
+            if (!plain) {
+                why = fmt::format("{}: {}", pack_key(pack), reason);
+                continue;
+            }
+            state_->cache.add(key, plain);
+        }
+        const bool inside = std::uint64_t{place.offset} + place.length <= plain->size();
+        const ByteSpan bytes =
+            inside ? ByteSpan(*plain).subspan(place.offset, place.length) : ByteSpan();
+        if (inside && repository_.keys().namer().name(kind, bytes) == id) {
+            return Found{plain, bytes};
+        }
+        why = fmt::format("{}: holds other bytes than the blob's", pack_key(pack));
+    }
+    return std::nullopt;
+}
+
+BlobReader::Found BlobReader::find(const BlobId& id, BlobKind kind, const std::stop_token& stop)
+{
+    std::string why = "no pack that the index knows holds it";
+    if (auto found = find_in(*index_, id, kind, why, stop)) {
+        return *found;
+    }
+    // All missed: read the index again, as often as its list differs (protocol.md, "Reader" 2).
+    std::shared_ptr<BlobIndex> known = state_->newest();
+    if (known) {
+        if (auto found = find_in(*known, id, kind, why, stop)) {
+            return *found;
+        }
+    }
+    std::vector<SegmentId> before = known ? known->segments() : index_->segments();
+    while (true) {
+        std::shared_ptr<BlobIndex> again =
+            BlobIndex::load(repository_, read_condemned(repository_, stop), Freshness::fresh, stop);
+        if (again->segments() == before) {
+            break;
+        }
+        before = again->segments();
+        {
+            const std::lock_guard lock(state_->mutex);
+            state_->newer = again;
+        }
+        if (auto found = find_in(*again, id, kind, why, stop)) {
+            return *found;
+        }
+    }
+    if (state_->still_counts && !state_->still_counts()) {
+        throw Error(ErrorCode::fenced, "the snapshot was forgotten while it was read", id.hex());
+    }
+    throw Error(ErrorCode::damaged, fmt::format("blob {} is lost ({})", id.hex(), why), id.hex());
+}
+
+Bytes BlobReader::read(const BlobId& id, BlobKind kind, const std::stop_token& stop)
+{
+    const Found found = find(id, kind, stop);
+    return {found.bytes.begin(), found.bytes.end()};
+}
+
+void BlobReader::read_part(const BlobId& id, BlobKind kind, std::uint64_t offset,
+                           MutableByteSpan out, const std::stop_token& stop)
+{
+    const Found found = find(id, kind, stop);
+    if (offset > found.bytes.size() || out.size() > found.bytes.size() - offset) {
+        throw Error(ErrorCode::damaged,
+                    fmt::format("blob {} is shorter than what refers to it says", id.hex()),
+                    id.hex());
+    }
+    std::memcpy(out.data(), found.bytes.data() + offset, out.size());
+}
+
+} // namespace backstay::core

@@ -1,0 +1,531 @@
+#include "repo/blob_writer.hpp"
+
+#include "base/aligned_buffer.hpp"
+#include "base/bounded_queue.hpp"
+#include "base/error.hpp"
+#include "base/random.hpp"
+#include "codec/compression.hpp"
+#include "codec/hash.hpp"
+#include "repo/frame_opener.hpp"
+
+#include <atomic>
+#include <cassert>
+#include <condition_variable>
+#include <utility>
+
+namespace backstay::core
+{
+
+namespace
+{
+
+/// Blobs gathered for one frame, on their way to a worker.
+struct PlainFrame {
+    KeyClass key_class = KeyClass::data;
+    Bytes plain;
+    std::vector<FrameBlob> blobs;
+    void clear()
+    {
+        plain.clear();
+        blobs.clear();
+    }
+};
+using FramePtr = std::unique_ptr<PlainFrame>;
+
+/// A pack being filled: workers reserve room under the writer's lock, and write and prove their
+/// frames there side by side.
+struct OpenPack {
+    explicit OpenPack(std::size_t capacity) : buffer(capacity) {}
+    AlignedBuffer buffer;
+    PackDirectory directory;
+    std::size_t blobs = 0;
+    std::atomic<std::size_t> writing{0}; ///< frames that have their room, but are not proven yet
+};
+using PackPtr = std::unique_ptr<OpenPack>;
+
+/// An upper bound for directory, trailers and what seals them.
+std::size_t tail_size(std::size_t frames, std::size_t blobs)
+{
+    constexpr std::size_t frame_row = 48;
+    constexpr std::size_t blob_row = 32 + 1 + 5;
+    constexpr std::size_t rest = 512;
+    return frames * frame_row + blobs * blob_row + rest + 2 * pack_trailer_size;
+}
+
+/// Hands out a fixed number of things and waits for them to come back. Thread-safe.
+template <typename T>
+class Pool
+{
+public:
+    void put(T thing) { free_.push(std::move(thing)); }
+    T take(const std::stop_token& stop)
+    {
+        std::optional<T> thing = free_.pop(stop);
+        if (!thing) {
+            throw Error(ErrorCode::cancelled, "cancelled");
+        }
+        return std::move(*thing);
+    }
+
+private:
+    BoundedQueue<T> free_{1024};
+};
+
+/// Counts what is on its way, so that publish() can wait until nothing is. Thread-safe.
+class InFlight
+{
+public:
+    void begin()
+    {
+        const std::lock_guard lock(mutex_);
+        ++count_;
+    }
+    void end()
+    {
+        {
+            const std::lock_guard lock(mutex_);
+            --count_;
+        }
+        none_.notify_all();
+    }
+    void wait(const std::stop_token& stop)
+    {
+        std::unique_lock lock(mutex_);
+        if (!none_.wait(lock, stop, [this] { return count_ == 0; })) {
+            throw Error(ErrorCode::cancelled, "cancelled");
+        }
+    }
+
+private:
+    std::mutex mutex_; // guards count_
+    std::condition_variable_any none_;
+    std::size_t count_ = 0;
+};
+
+struct Plan {
+    std::size_t pack_size;
+    std::size_t packs;
+    std::size_t frames;
+};
+
+/// How a memory budget is spent: frames for every worker and lane, then packs, smaller ones if need
+/// be.
+Plan plan_memory(std::uint64_t memory, std::uint32_t pack_size, unsigned threads)
+{
+    constexpr std::size_t packs = 3; // data and metadata being filled, one on its way
+    constexpr std::size_t least_pack = 2 * MiB;
+    const std::size_t frames = 2 * std::size_t{threads} + 4;
+    // A worker holds an encoded and a decoded copy of its frame beside it.
+    const std::uint64_t spent = (frames + 2 * threads) * max_data_frame;
+    const std::uint64_t left = memory > spent ? memory - spent : 0;
+    const auto affordable = static_cast<std::size_t>(left / packs);
+    return {std::max(least_pack, std::min<std::size_t>(pack_size, affordable)), packs, frames};
+}
+
+} // namespace
+
+struct BlobWriter::State {
+    Repository& repository;
+    SessionId session;
+    BlobIndex& index;
+    BlobWriterOptions options;
+    WorkerGroup& group;
+    std::stop_token stop;
+    Plan plan;
+    std::shared_ptr<const SealingKey> data_key;
+    std::shared_ptr<const SealingKey> meta_key;
+    std::shared_ptr<const SealingKey> index_key;
+    std::atomic<std::uint64_t> frames_sealed{0};
+    std::atomic<std::uint64_t> blobs_new{0}, bytes_new{0}, bytes_stored{0}, packs_stored{0};
+
+    Pool<FramePtr> frames;
+    Pool<PackPtr> packs;
+    BoundedQueue<FramePtr> full_frames{256};
+    BoundedQueue<PackPtr> full_packs{8};
+    InFlight frames_in_flight;
+    InFlight packs_in_flight;
+
+    std::mutex pack_mutex; // guards the two open packs
+    PackPtr data_pack;
+    PackPtr meta_pack;
+
+    std::mutex stored_mutex; // guards what the next segment says
+    std::vector<KeyRecord> key_records;
+    std::vector<SegmentPack> stored_packs;
+    std::vector<SegmentEntry> stored_entries;
+
+    State(Repository& from, const SessionId& sid, BlobIndex& known, BlobWriterOptions how,
+          WorkerGroup& threads)
+        : repository(from), session(sid), index(known), options(how), group(threads),
+          stop(threads.stop_token()),
+          plan(plan_memory(how.memory, from.config().pack_size, how.threads)),
+          data_key(from.keys().new_sealing_key(KeyClass::data)),
+          meta_key(from.keys().new_sealing_key(KeyClass::meta)),
+          index_key(from.keys().new_sealing_key(KeyClass::index))
+    {
+        for (std::size_t i = 0; i < plan.frames; ++i) {
+            frames.put(std::make_unique<PlainFrame>());
+        }
+        for (std::size_t i = 0; i < plan.packs; ++i) {
+            packs.put(std::make_unique<OpenPack>(plan.pack_size));
+        }
+    }
+
+    const SealingKey& key_of(KeyClass key_class) const
+    {
+        return key_class == KeyClass::data ? *data_key : *meta_key;
+    }
+    PackPtr& open_pack(KeyClass key_class)
+    {
+        return key_class == KeyClass::data ? data_pack : meta_pack;
+    }
+
+    void hand_over(FramePtr frame)
+    {
+        frames_in_flight.begin();
+        if (!full_frames.push(std::move(frame), stop)) {
+            throw Error(ErrorCode::cancelled, "cancelled");
+        }
+    }
+
+    /// Puts a sealed frame into the open pack of its class, and proves it from there.
+    void add_to_pack(const Frame& frame, ByteSpan sealed, ByteSpan plain, FrameOpener& opener,
+                     Bytes& again)
+    {
+        PackPtr full;
+        OpenPack* pack = nullptr;
+        MutableByteSpan room;
+        {
+            const std::lock_guard lock(pack_mutex);
+            PackPtr& open = open_pack(frame.key_class);
+            const std::size_t blobs = frame.blobs.size();
+            if (open && open->buffer.room() <
+                            sealed.size() +
+                                tail_size(open->directory.frames.size() + 1, open->blobs + blobs)) {
+                full = std::move(open);
+            }
+            if (!open) {
+                open = begin_pack(sealed.size() + tail_size(1, blobs));
+            }
+            pack = open.get();
+            pack->writing += 1;
+            room = pack->buffer.extend(sealed.size());
+            pack->blobs += blobs;
+            pack->directory.frames.push_back(frame);
+        }
+        if (full) {
+            send(std::move(full));
+        }
+        std::memcpy(room.data(), sealed.data(), sealed.size());
+        demand_readable(frame, room, plain, opener, again);
+        pack->writing -= 1; // the uploader waits for it: the pack lives until then
+        pack->writing.notify_all();
+    }
+
+    PackPtr begin_pack(std::size_t needed)
+    {
+        PackPtr pack = packs.take(stop);
+        if (pack->buffer.capacity() < needed + pack_header_size) {
+            pack->buffer = AlignedBuffer(needed + pack_header_size);
+        }
+        pack->buffer.clear();
+        pack->buffer.append(pack_header());
+        pack->directory = {};
+        pack->blobs = 0;
+        fill_random(pack->directory.random);
+        return pack;
+    }
+
+    /// Bad memory is real: what will be the only copy is opened again, decoded and compared with
+    /// the bytes its ids were computed from.
+    void demand_readable(const Frame& frame, ByteSpan sealed, ByteSpan plain, FrameOpener& opener,
+                         Bytes& again)
+    {
+        IndexedFrame indexed;
+        indexed.key_class = frame.key_class;
+        indexed.key_record = key_of(frame.key_class).record();
+        indexed.nonce = frame.nonce;
+        indexed.encoding = frame.encoding;
+        indexed.stored_size = frame.stored_size;
+        indexed.plain_size = frame.plain_size;
+        again.resize(plain.size());
+        if (!opener.open(indexed, sealed, again) || !equal(again, plain)) {
+            throw Error(ErrorCode::internal,
+                        "a frame that was just sealed does not open to the same bytes: this "
+                        "machine's memory or processor is faulty");
+        }
+    }
+
+    void send(PackPtr pack)
+    {
+        packs_in_flight.begin();
+        if (!full_packs.push(std::move(pack), stop)) {
+            throw Error(ErrorCode::cancelled, "cancelled");
+        }
+    }
+
+    /// A worker's life: frames in, sealed frames into packs.
+    void compress(const std::stop_token& stopped)
+    {
+        Compressor compressor(options.compression);
+        Cipher data_cipher = data_key->make_cipher();
+        Cipher meta_cipher = meta_key->make_cipher();
+        FrameOpener opener(repository.keys());
+        Bytes sealed;
+        Bytes again;
+        while (std::optional<FramePtr> taken = full_frames.pop(stopped)) {
+            FramePtr plain = std::move(*taken);
+            Frame frame;
+            frame.key_class = plain->key_class;
+            frame.plain_size = static_cast<std::uint32_t>(plain->plain.size());
+            frame.blobs = plain->blobs;
+            sealed.resize(Compressor::encoded_bound(plain->plain.size()) + seal_overhead);
+            const Compressor::Result encoded = compressor.encode(plain->plain, sealed);
+            const SealingKey& key = key_of(frame.key_class);
+            frame.encoding = encoded.encoding;
+            frame.stored_size = static_cast<std::uint32_t>(encoded.size + seal_overhead);
+            frame.nonce = key.nonce_for(frame_identity(frame.key_class, frames_sealed++, frame));
+            Cipher& cipher = frame.key_class == KeyClass::data ? data_cipher : meta_cipher;
+            const MutableByteSpan out = MutableByteSpan(sealed).first(frame.stored_size);
+            cipher.seal(frame.nonce,
+                        frame_associated_data(repository.config().repository, frame.key_class,
+                                              key.record(), frame.nonce),
+                        out.first(encoded.size), out);
+            add_to_pack(frame, out, plain->plain, opener, again);
+            plain->clear();
+            frames.put(std::move(plain));
+            frames_in_flight.end();
+        }
+    }
+
+    /// The uploader's life: full packs in, stored packs into the index.
+    void store(const std::stop_token& stopped)
+    {
+        while (std::optional<PackPtr> taken = full_packs.pop(stopped)) {
+            PackPtr pack = std::move(*taken);
+            for (std::size_t left = pack->writing; left != 0; left = pack->writing) {
+                pack->writing.wait(left);
+            }
+            store_pack(*pack);
+            pack->buffer.clear();
+            packs.put(std::move(pack));
+            packs_in_flight.end();
+        }
+    }
+
+    void store_pack(OpenPack& pack)
+    {
+        PackDirectory& directory = pack.directory;
+        const bool is_data = directory.frames.front().key_class == KeyClass::data;
+        directory.key_records = {is_data ? data_key->record() : meta_key->record()};
+        const Bytes encoded = encode_pack_directory(directory);
+        SealedDirectory sealed;
+        sealed.key_record = index_key->record();
+        sealed.nonce = index_key->nonce_for(encoded);
+        sealed.sealed.resize(encoded.size() + seal_overhead);
+        index_key->make_cipher().seal(sealed.nonce,
+                                      directory_associated_data(repository.config().repository,
+                                                                sealed.key_record, sealed.nonce),
+                                      encoded, sealed.sealed);
+        const Bytes placed = encode_sealed_directory(sealed);
+        const std::uint64_t offset = pack.buffer.size();
+        pack.buffer.append(placed);
+        pack.buffer.append(encode_pack_trailers({offset, placed.size(), 0}));
+        const PackId id = PackId::from(sha256(pack.buffer.span()));
+        if (!options.discard) {
+            create(id, pack.buffer);
+        }
+        remember(id, pack);
+    }
+
+    void create(const PackId& id, const AlignedBuffer& object)
+    {
+        try {
+            repository.store().create(pack_key(id), object, stop);
+        } catch (const Error& error) {
+            if (error.code() != ErrorCode::exists) { // the same name: the same bytes
+                throw;
+            }
+        }
+    }
+
+    void remember(const PackId& id, const OpenPack& pack)
+    {
+        SegmentPack row;
+        row.id = id;
+        row.size = pack.buffer.size();
+        std::vector<SegmentEntry> entries;
+        std::uint64_t offset = pack_header_size;
+        for (const Frame& frame : pack.directory.frames) {
+            const auto number = static_cast<std::uint32_t>(row.frames.size());
+            row.frames.push_back({frame.key_class, 0, frame.nonce, frame.encoding, offset,
+                                  frame.stored_size, frame.plain_size,
+                                  static_cast<std::uint32_t>(frame.blobs.size())});
+            std::uint32_t inside = 0;
+            for (const FrameBlob& blob : frame.blobs) {
+                entries.push_back({blob.id, 0, number, inside, blob.length, blob.kind});
+                inside += blob.length;
+            }
+            offset += frame.stored_size;
+        }
+        bytes_stored += row.size;
+        packs_stored += 1;
+        if (options.discard) {
+            return;
+        }
+        index.add(row, pack.directory.key_records, entries);
+        const std::lock_guard lock(stored_mutex);
+        const auto pack_number = static_cast<std::uint32_t>(stored_packs.size());
+        const auto record_number = static_cast<std::uint32_t>(key_records.size());
+        key_records.push_back(pack.directory.key_records.front());
+        for (SegmentFrame& frame : row.frames) {
+            frame.key_record = record_number;
+        }
+        for (SegmentEntry& entry : entries) {
+            entry.pack = pack_number;
+        }
+        stored_packs.push_back(std::move(row));
+        stored_entries.insert(stored_entries.end(), entries.begin(), entries.end());
+    }
+
+    /// Everything handed over is durable when this returns.
+    void flush_packs()
+    {
+        frames_in_flight.wait(stop);
+        for (const KeyClass key_class : {KeyClass::data, KeyClass::meta}) {
+            PackPtr pack;
+            {
+                const std::lock_guard lock(pack_mutex);
+                pack = std::exchange(open_pack(key_class), nullptr);
+            }
+            if (pack) {
+                send(std::move(pack));
+            }
+        }
+        packs_in_flight.wait(stop);
+    }
+};
+
+class BlobWriter::WriterLane : public BlobWriter::Lane
+{
+public:
+    using Shared = std::shared_ptr<BlobWriter::State>;
+    explicit WriterLane(Shared state) : state_(std::move(state)) {}
+    WriterLane(const WriterLane&) = delete;
+    WriterLane& operator=(const WriterLane&) = delete;
+    ~WriterLane() override
+    {
+        for (FramePtr* frame : {&data_, &meta_}) {
+            if (*frame) {
+                (*frame)->clear();
+                state_->frames.put(std::move(*frame));
+            }
+        }
+    }
+
+    Put put(BlobKind kind, ByteSpan plain) override
+    {
+        assert(plain.size() <= max_frame_plain);
+        const BlobId id = state_->repository.keys().namer().name(kind, plain);
+        if (!state_->index.claim(id)) {
+            return {id, false};
+        }
+        const bool is_data = kind == BlobKind::data;
+        FramePtr& frame = is_data ? data_ : meta_;
+        const std::size_t limit = is_data ? max_data_frame : max_meta_frame;
+        if (frame && !frame->blobs.empty() && frame->plain.size() + plain.size() > limit) {
+            state_->hand_over(std::move(frame));
+        }
+        if (!frame) {
+            frame = state_->frames.take(state_->stop);
+            frame->key_class = is_data ? KeyClass::data : KeyClass::meta;
+            frame->plain.reserve(limit);
+        }
+        append(frame->plain, plain);
+        frame->blobs.push_back({id, kind, static_cast<std::uint32_t>(plain.size())});
+        state_->blobs_new += 1;
+        state_->bytes_new += plain.size();
+        return {id, true};
+    }
+
+    void flush() override
+    {
+        for (FramePtr* frame : {&data_, &meta_}) {
+            if (*frame && !(*frame)->blobs.empty()) {
+                state_->hand_over(std::move(*frame));
+            }
+        }
+    }
+
+private:
+    Shared state_;
+    FramePtr data_;
+    FramePtr meta_;
+};
+
+BlobWriter::BlobWriter(Repository& repository, const SessionId& session, BlobIndex& index,
+                       BlobWriterOptions options, WorkerGroup& group)
+    : state_(std::make_shared<State>(repository, session, index, options, group))
+{
+    for (unsigned i = 0; i < std::max(1U, options.threads); ++i) {
+        group.start("compress",
+                    [state = state_](const std::stop_token& stop) { state->compress(stop); });
+    }
+    group.start("store", [state = state_](const std::stop_token& stop) { state->store(stop); });
+}
+
+BlobWriter::~BlobWriter()
+{
+    state_->full_frames.close();
+    state_->full_packs.close();
+}
+
+std::unique_ptr<BlobWriter::Lane> BlobWriter::open_lane()
+{
+    return std::make_unique<WriterLane>(state_);
+}
+
+void BlobWriter::publish(std::optional<Checkpoint> checkpoint)
+{
+    state_->flush_packs();
+    if (state_->options.discard) {
+        return;
+    }
+    std::vector<KeyRecord> records;
+    std::vector<SegmentPack> packs;
+    std::vector<SegmentEntry> entries;
+    {
+        const std::lock_guard lock(state_->stored_mutex);
+        records = std::exchange(state_->key_records, {});
+        packs = std::exchange(state_->stored_packs, {});
+        entries = std::exchange(state_->stored_entries, {});
+    }
+    const SegmentId id =
+        write_segment(state_->repository, state_->session, std::move(records), std::move(packs),
+                      std::move(entries), std::move(checkpoint), state_->stop);
+    if (const auto info = state_->repository.store().stat(segment_key(id), state_->stop)) {
+        state_->bytes_stored += info->size;
+    }
+}
+
+void BlobWriter::finish()
+{
+    state_->flush_packs();
+    bool has_news = false;
+    {
+        const std::lock_guard lock(state_->stored_mutex);
+        has_news = !state_->stored_packs.empty();
+    }
+    if (has_news) {
+        publish(std::nullopt);
+    }
+    state_->full_frames.close();
+    state_->full_packs.close();
+}
+
+BlobCounts BlobWriter::counts() const
+{
+    return {state_->blobs_new, state_->bytes_new, state_->bytes_stored, state_->packs_stored};
+}
+
+} // namespace backstay::core
