@@ -54,12 +54,12 @@ unsigned threads_of(const OptionSet& options)
 
 } // namespace
 
-EngineState::EngineState(const OptionSet& options, backstay_log log, void* user,
+EngineState::EngineState(const OptionSet& options, backstay_log sink, void* user,
                          void (*destroy)(void*))
     : limits_{threads_of(options), options.size("memory"), core::temporary_folder()},
       cache_folder_(cache_folder_of(options)), limit_upload_(options.size("limit-upload")),
       limit_download_(options.size("limit-download")), low_priority_(options.flag("low-priority")),
-      log_(log), user_(user), destroy_(destroy), process_(::getpid())
+      log_(sink), user_(user), destroy_(destroy), process_(::getpid())
 {
 }
 
