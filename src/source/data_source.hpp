@@ -8,9 +8,11 @@
 #include <stop_token>
 #include <string>
 
-namespace backstay::core {
+namespace backstay::core
+{
 
-/// Something in the way of one entry, or of the whole source: reported, counted, and the work goes on.
+/// Something in the way of one entry, or of the whole source: reported, counted, and the work goes
+/// on.
 struct Problem {
     ErrorCode code = ErrorCode::source;
     std::string path;    ///< raw bytes, of the source; empty: the source itself
@@ -29,15 +31,16 @@ struct ChunkPolicy {
 
 /// An entry as a source gives it.
 ///
-/// `entry.change_token`: the parent's bytes again mean that nothing changed, and the parent's content is taken over unread;
-/// empty: the entry is read. `entry.content` is filled by whoever reads.
+/// `entry.change_token`: the parent's bytes again mean that nothing changed, and the parent's
+/// content is taken over unread; empty: the entry is read. `entry.content` is filled by whoever
+/// reads.
 struct SourceEntry {
     Entry entry;
-    std::uint64_t item = 0;   ///< the source's own name for it in read, next_data, release
-    bool sequential = false;  ///< its bytes are read before the lane's next entry, or never
-    bool sparse = false;      ///< next_data says where data lies
+    std::uint64_t item = 0;  ///< the source's own name for it in read, next_data, release
+    bool sequential = false; ///< its bytes are read before the lane's next entry, or never
+    bool sparse = false;     ///< next_data says where data lies
     ChunkPolicy policy;
-    std::string base;         ///< path in the parent for reuse and delta; empty: the same path
+    std::string base; ///< path in the parent for reuse and delta; empty: the same path
 };
 
 struct SessionPlan {
@@ -50,40 +53,51 @@ struct SourceVerdict {
     enum class Kind : std::uint8_t { ok = 1, damaged = 2, failed = 3 };
     Kind kind = Kind::failed;
     std::uint64_t problems = 0; ///< besides those given to the sink
-    std::string record;         ///< the source's own, as JSON text (an object), kept in the snapshot; may be empty
+    std::string
+        record; ///< the source's own, as JSON text (an object), kept in the snapshot; may be empty
     std::string message;
 };
 
-/// Turns something that lives into entries with bytes, and says at the end whether what it gave is whole.
+/// Turns something that lives into entries with bytes, and says at the end whether what it gave is
+/// whole.
 ///
-/// Life of a session: open, then the lanes side by side (each drained by one thread at a time), then finish, then settle exactly once
-/// after each open that succeeded, on failure and cancel too; then it may be opened again. There is no push. Every wait has a deadline
-/// and sees the stop token (Error{cancelled}). A failed read is a problem of its entry; a failed open, next or finish ends the source.
-class DataSource {
+/// Life of a session: open, then the lanes side by side (each drained by one thread at a time),
+/// then finish, then settle exactly once after each open that succeeded, on failure and cancel too;
+/// then it may be opened again. There is no push. Every wait has a deadline and sees the stop token
+/// (Error{cancelled}). A failed read is a problem of its entry; a failed open, next or finish ends
+/// the source.
+class DataSource
+{
 public:
     virtual ~DataSource() = default;
 
     /// What it is, version, what it can do, as JSON text (an object with "kind").
     virtual std::string probe(const std::stop_token& stop) = 0;
 
-    /// `parent`: the parent snapshot's subtree of this source, or null; lives until settle. `problems` too.
+    /// `parent`: the parent snapshot's subtree of this source, or null; lives until settle.
+    /// `problems` too.
     virtual SessionPlan open(SnapshotView* parent, ProblemSink problems, std::stop_token stop) = 0;
 
-    /// The lane's next entry; empty at its end. Entries of one folder may come in any order and from any lane; paths are relative to the source's root.
+    /// The lane's next entry; empty at its end. Entries of one folder may come in any order and
+    /// from any lane; paths are relative to the source's root.
     virtual std::optional<SourceEntry> next(std::uint32_t lane) = 0;
 
-    /// Bytes of an entry of that lane, short or empty only at its end (a sequential one ignores no offset: it is read in order). Throws Error: a problem of the entry.
-    virtual std::size_t read(std::uint32_t lane, std::uint64_t item, std::uint64_t offset, MutableByteSpan buffer) = 0;
+    /// Bytes of an entry of that lane, short or empty only at its end (a sequential one ignores no
+    /// offset: it is read in order). Throws Error: a problem of the entry.
+    virtual std::size_t read(std::uint32_t lane, std::uint64_t item, std::uint64_t offset,
+                             MutableByteSpan buffer) = 0;
 
     /// Of a sparse entry: where data lies next; empty: a hole to the end.
-    virtual std::optional<SnapshotStream::Extent> next_data(std::uint32_t lane, std::uint64_t item, std::uint64_t offset) = 0;
+    virtual std::optional<SnapshotStream::Extent> next_data(std::uint32_t lane, std::uint64_t item,
+                                                            std::uint64_t offset) = 0;
 
-    /// Once for each entry given, when its bytes are not needed any more. What the entry turned out to be (changed while it was read: then
-    /// `entry` has what holds now, without a change token). Ask before the entry is written to the tree.
+    /// Once for each entry given, when its bytes are not needed any more. What the entry turned out
+    /// to be (changed while it was read: then `entry` has what holds now, without a change token).
+    /// Ask before the entry is written to the tree.
     enum class Outcome {
-        stable,    ///< what was read is what was there
-        changed,   ///< changed while it was read: `now` holds its attributes now; read it again
-        vanished,  ///< gone since
+        stable,   ///< what was read is what was there
+        changed,  ///< changed while it was read: `now` holds its attributes now; read it again
+        vanished, ///< gone since
     };
     virtual Outcome outcome(std::uint32_t lane, std::uint64_t item, Entry& now) = 0;
     virtual void release(std::uint32_t lane, std::uint64_t item) = 0;

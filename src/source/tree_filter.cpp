@@ -1,0 +1,86 @@
+#include "source/tree_filter.hpp"
+
+#include "base/file.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+namespace backstay::core
+{
+
+namespace
+{
+
+// https://bford.info/cachedir/
+constexpr const char* cache_tag = "CACHEDIR.TAG";
+constexpr const char* cache_header = "Signature: 8a477f597d28d172789f06886806bc55";
+
+/// A pattern with a '/' inside but none in front is meant for anywhere in the tree, as the names on
+/// a command line are: gitignore's own anchor would be the file system's root.
+std::string anywhere(const std::string& pattern)
+{
+    const std::size_t begin = pattern.starts_with('!') ? 1 : 0;
+    const std::string_view body = std::string_view(pattern).substr(begin);
+    const std::size_t slash = body.find('/');
+    const bool inside = slash != std::string_view::npos && slash != 0 && slash + 1 < body.size();
+    return inside && !body.starts_with("**/") ? pattern.substr(0, begin) + "**/" + std::string(body)
+                                              : pattern;
+}
+
+} // namespace
+
+TreeFilter::TreeFilter(const TreeSourceOptions& options)
+    : nodump_(options.exclude_nodump), larger_than_(options.exclude_larger_than)
+{
+    for (const std::string& pattern : options.excludes) {
+        patterns_.add(anywhere(pattern));
+    }
+    for (const std::string& pattern : options.excludes_ignoring_case) {
+        patterns_.add(anywhere(pattern), PathPatterns::Case::ignored);
+    }
+    for (const std::string& marker : options.exclude_if_present) {
+        const std::size_t colon = marker.find(':');
+        markers_.push_back(
+            {marker.substr(0, colon), colon == std::string::npos ? "" : marker.substr(colon + 1)});
+    }
+    if (options.exclude_caches) {
+        markers_.push_back({cache_tag, cache_header});
+    }
+}
+
+bool TreeFilter::leaves_out(const std::string& path, const FileStatus& status) const
+{
+    if (nodump_ && (status.file_flags & nodump_flag) != 0) {
+        return true;
+    }
+    if (larger_than_ != 0 && status.kind == EntryKind::file && status.size > larger_than_) {
+        return true;
+    }
+    return patterns_.match(path, status.kind == EntryKind::directory) ==
+           PathPatterns::Match::excluded;
+}
+
+bool TreeFilter::has_marker(int folder, const Marker& marker) const
+{
+    const FileDescriptor file(
+        ::openat(folder, marker.name.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+    if (!file) {
+        return false;
+    }
+    std::string start(marker.header.size(), '\0');
+    return marker.header.empty() ||
+           (::read(file.get(), start.data(), start.size()) == static_cast<ssize_t>(start.size()) &&
+            start == marker.header);
+}
+
+const std::string* TreeFilter::only_kept_name(int folder) const
+{
+    for (const Marker& marker : markers_) {
+        if (has_marker(folder, marker)) {
+            return &marker.name;
+        }
+    }
+    return nullptr;
+}
+
+} // namespace backstay::core
