@@ -93,7 +93,7 @@ TEST_CASE("what another implementation wrapped is opened")
     const Secret bob =
         Secret::copy_of(hex("5dab087e624a8a4b79e17f8b83800ee66f3bb1292618b6fd1c2f8b27ff88e0eb"));
     const Bytes wrapped = hex("8520f0098930a754748b7ddcb43ef75a0dbf3a0d26381af4eba4a98eaa9b4e6a"
-                              "6768d616e02e6fabe2e645444d5056f5b85efc0b468c5d06b81dceba593a5899");
+                              "4fcbf38e83f97fb9dc9d657d6cf4b25658ef68e5ab512c10569bb2e199d91a55");
     const std::optional<Secret> opened = unwrap(bob, wrapped, "class keys");
     REQUIRE(opened);
     CHECK(as_text(opened->span()) == "sixteen byte key");

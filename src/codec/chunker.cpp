@@ -1,16 +1,12 @@
-// The fallback for processors without AES instructions uses libcrypto's low-level AES: a context
-// for each block would cost more than the block.
-#define OPENSSL_SUPPRESS_DEPRECATED
-
 #include "codec/chunker.hpp"
 
-#include "base/secret.hpp"
-#include "codec/chunker_scan.hpp"
+#include "base/error.hpp"
+#include "codec/cut_kernel.hpp"
 #include "codec/key_derivation.hpp"
 
-#include <algorithm>
 #include <cassert>
-#include <openssl/aes.h>
+#include <fmt/format.h>
+#include <limits>
 
 namespace backstay::core
 {
@@ -18,144 +14,142 @@ namespace backstay::core
 namespace
 {
 
-constexpr std::size_t hashed_bytes = 64; ///< NH's message: the bytes that end at the candidate
-constexpr std::size_t hashed_words = hashed_bytes / 4;
-constexpr std::size_t key_shift = 4; ///< words: the second hash uses the key moved by 16 bytes (the
-                                     ///< Toeplitz construction of UMAC, RFC 4418)
-constexpr std::size_t key_words = hashed_words + key_shift;
-constexpr unsigned common_shift = 24; ///< of the prefilter: one position in 256
-constexpr unsigned dense_shift = 26;  ///< one in 64, for small averages
-constexpr std::uint32_t least_common_average = 16 * 1024;
+constexpr std::uint32_t least_sparse_average = 16 * 1024;
 
-std::uint32_t load32(const std::uint8_t* p)
+constexpr std::size_t block_size = 4096;
+
+CutKeys derive_keys(ByteSpan cut_key)
 {
-    std::uint32_t value = 0;
-    std::memcpy(&value, p, sizeof value);
-    return value;
+    const Secret derived = hkdf(cut_key, {}, "backstay chunker", sizeof(CutKeys));
+    const std::uint8_t* from = derived.span().data();
+    CutKeys keys;
+    for (auto& half : keys.nh) {
+        for (std::uint32_t& word : half) {
+            word = static_cast<std::uint32_t>(from[0]) | static_cast<std::uint32_t>(from[1]) << 8U |
+                   static_cast<std::uint32_t>(from[2]) << 16U |
+                   static_cast<std::uint32_t>(from[3]) << 24U;
+            from += sizeof word;
+        }
+    }
+    std::memcpy(keys.aes, from, sizeof keys.aes);
+    return keys;
 }
 
-__extension__ using Wide = unsigned __int128;
-
-/// Part of 2^64 that stands for a probability of numerator / denominator.
-std::uint64_t threshold(std::uint64_t numerator, std::uint64_t denominator)
+std::unique_ptr<CutKernel> make_kernel(ByteSpan cut_key, ChunkerPath path)
 {
-    return numerator >= denominator
-               ? UINT64_MAX
-               : static_cast<std::uint64_t>((static_cast<Wide>(numerator) << 64) / denominator);
+    CutKeys keys = derive_keys(cut_key);
+    const bool wide =
+        path == ChunkerPath::avx2 || (path == ChunkerPath::fastest && has_avx2_kernel());
+    std::unique_ptr<CutKernel> kernel = wide ? make_avx2_kernel(keys) : make_scalar_kernel(keys);
+    wipe({reinterpret_cast<std::uint8_t*>(&keys), sizeof keys});
+    return kernel;
 }
 
-bool has_avx2()
+bool same_window(const std::uint8_t* a, const std::uint8_t* b)
 {
-    return __builtin_cpu_supports("avx2") != 0;
+    return std::memcmp(a + 1 - cut_window, b + 1 - cut_window, cut_window) == 0;
 }
-bool has_aes()
+
+/// How far behind `at` the bytes go on repeating those `distance` before them: the first position
+/// that differs, or `end`.
+std::size_t end_of_repetition(const std::uint8_t* data, std::size_t at, std::size_t distance,
+                              std::size_t end)
 {
-    return __builtin_cpu_supports("aes") != 0;
+    std::uint64_t now = 0;
+    std::uint64_t before = 0;
+    for (; at + sizeof now <= end; at += sizeof now) {
+        std::memcpy(&now, data + at, sizeof now);
+        std::memcpy(&before, data + at - distance, sizeof before);
+        if (now != before) {
+            break;
+        }
+    }
+    while (at < end && data[at] == data[at - distance]) {
+        ++at;
+    }
+    return at;
+}
+
+/// Where the search goes on behind a block whose candidates are many and cut nowhere. If the last
+/// of them has the window of an earlier one, the data repeats, and as long as it does every window
+/// is one of those between the two, which are refused already.
+std::size_t skip_repetition(const std::uint8_t* data, std::span<const std::uint32_t> positions,
+                            std::size_t end)
+{
+    const std::size_t last = positions.back();
+    for (std::size_t i = positions.size() - 1; i-- > 0;) {
+        if (same_window(data + last, data + positions[i])) {
+            return end_of_repetition(data, last + 1, last - positions[i], end);
+        }
+    }
+    return 0;
 }
 
 } // namespace
 
-std::size_t scan_scalar(const std::uint8_t* data, std::size_t from, std::size_t to, unsigned shift)
-{
-    const std::uint32_t least = ~std::uint32_t{0} << shift;
-    for (; from < to; ++from) {
-        const std::uint32_t a = load32(data + from - 3);
-        const std::uint32_t b = load32(data + from - 7);
-        if (a * scan_factor_a + b * scan_factor_b >= least && a != b) {
-            return from;
-        }
-    }
-    return to;
-}
-
-struct Chunker::Keys {
-    std::array<std::uint32_t, key_words> hash{};
-    alignas(16) std::array<std::uint8_t, 176> round_keys{};
-    AES_KEY aes{};
-    bool by_instructions = has_aes();
-
-    ~Keys()
-    {
-        wipe({reinterpret_cast<std::uint8_t*>(hash.data()), sizeof hash});
-        wipe(round_keys);
-        wipe({reinterpret_cast<std::uint8_t*>(&aes), sizeof aes});
-    }
-
-    /// NH (UMAC) twice, for 128 bits, then AES-128; its first 64 bits.
-    std::uint64_t decide(const std::uint8_t* message) const
-    {
-        std::array<std::uint64_t, 2> sums{};
-        for (std::size_t i = 0; i < hashed_words; i += 2) {
-            const std::uint32_t first = load32(message + 4 * i);
-            const std::uint32_t second = load32(message + 4 * i + 4);
-            sums[0] += std::uint64_t{first + hash[i]} * (second + hash[i + 1]);
-            sums[1] +=
-                std::uint64_t{first + hash[i + key_shift]} * (second + hash[i + 1 + key_shift]);
-        }
-        std::array<std::uint8_t, 16> block{};
-        std::memcpy(block.data(), sums.data(), block.size());
-        if (by_instructions) {
-            aes128_encrypt_ni(round_keys.data(), block.data(), block.data());
-        } else {
-            AES_encrypt(block.data(), block.data(), &aes);
-        }
-        std::uint64_t decision = 0;
-        std::memcpy(&decision, block.data(), sizeof decision);
-        return decision;
-    }
-};
-
 Chunker::Chunker(ByteSpan cut_key, ChunkerParameters parameters, ChunkerPath path)
-    : parameters_(parameters), keys_(std::make_unique<Keys>()), path_(path)
+    : parameters_(parameters), sparsity_(parameters.average < least_sparse_average ? 6 : 8),
+      target_(std::size_t{parameters.average} * 13 / 16)
 {
-    assert(parameters.average >= 1024);
-    if (path_ == ChunkerPath::fastest) {
-        path_ = has_avx2() ? ChunkerPath::avx2 : ChunkerPath::scalar;
+    assert(cut_key.size() == 32);
+    if (parameters.average < least_chunk_average || parameters.average > largest_chunk_average) {
+        throw Error(ErrorCode::invalid,
+                    fmt::format("an average chunk of {} bytes is out of bounds: {} to {} are "
+                                "possible",
+                                parameters.average, least_chunk_average, largest_chunk_average));
     }
-    const Secret derived = hkdf(cut_key, {}, "backstay chunker", sizeof keys_->hash + 16);
-    std::memcpy(keys_->hash.data(), derived.span().data(), sizeof keys_->hash);
-    const std::uint8_t* aes_key = derived.span().data() + sizeof keys_->hash;
-    AES_set_encrypt_key(aes_key, 128, &keys_->aes);
-    if (keys_->by_instructions) {
-        aes128_expand_ni(aes_key, keys_->round_keys.data());
+    if (!supported(path)) {
+        throw Error(ErrorCode::unsupported, "this machine has no AVX2 or no AES instructions");
     }
+    const std::uint64_t base = (std::uint64_t{1} << (32 + sparsity_)) / parameters.average;
+    below_target_ = base / 4;
+    beyond_target_ = base * 4;
+    kernel_ = make_kernel(cut_key, path);
 }
 
 Chunker::~Chunker() = default;
 
 bool Chunker::supported(ChunkerPath path)
 {
-    return path != ChunkerPath::avx2 || has_avx2();
+    return path != ChunkerPath::avx2 || has_avx2_kernel();
 }
 
 std::size_t Chunker::next_cut(ByteSpan window, bool at_end) const
 {
     assert(at_end || window.size() >= parameters_.maximum());
-    static_cast<void>(at_end);
-    const std::size_t limit = std::min<std::size_t>(window.size(), parameters_.maximum());
-    if (limit <= parameters_.minimum()) {
-        return limit;
+    const std::size_t longest = std::min<std::size_t>(window.size(), parameters_.maximum());
+    const std::size_t shortest = parameters_.minimum();
+    const std::size_t target = std::min(target_, longest);
+    if (longest <= shortest) {
+        return longest;
     }
-    const unsigned shift = parameters_.average >= least_common_average ? common_shift : dense_shift;
-    const std::uint64_t positions_a_candidate = std::uint64_t{1} << (32 - shift);
-    // Before this length a candidate is taken with a quarter of the plain probability, behind it
-    // with four times as much: lengths gather around the average. With the minimum at a quarter,
-    // 13/16 of the average makes the mean length the average.
-    const std::size_t turn = std::size_t{parameters_.average} / 16 * 13;
-    const std::uint64_t rare =
-        threshold(positions_a_candidate, std::uint64_t{parameters_.average} * 4);
-    const std::uint64_t frequent = threshold(positions_a_candidate * 4, parameters_.average);
+    // A cut behind position i makes a chunk of i + 1 bytes; one of `longest` needs no reason.
+    std::size_t cut = first_cut(window.data(), shortest - 1, target - 1, below_target_);
+    if (cut == 0) {
+        cut = first_cut(window.data(), target - 1, longest - 1, beyond_target_);
+    }
+    return cut != 0 ? cut : longest;
+}
 
-    const auto scan = path_ == ChunkerPath::avx2 ? scan_avx2 : scan_scalar;
-    std::size_t at = parameters_.minimum() - 1;
-    while ((at = scan(window.data(), at, limit, shift)) < limit) {
-        const std::uint64_t decision = keys_->decide(window.data() + at + 1 - hashed_bytes);
-        if (decision < (at + 1 < turn ? rare : frequent)) {
-            return at + 1;
+/// The length of the chunk that the first of positions `begin` to `end` - 1 ends; 0 if none does.
+std::size_t Chunker::first_cut(const std::uint8_t* data, std::size_t begin, std::size_t end,
+                               std::uint64_t threshold) const
+{
+    const std::int32_t limit =
+        std::numeric_limits<std::int32_t>::max() - (std::int32_t{1} << (32 - sparsity_));
+    std::array<std::uint32_t, block_size + 1> positions;
+    while (begin < end) {
+        const std::size_t stop = std::min(begin + block_size, end);
+        const std::size_t count =
+            kernel_->find_candidates(data, begin, stop, limit, positions.data());
+        const std::size_t first = kernel_->find_cut(data, positions.data(), count, threshold);
+        if (first < count) {
+            return positions[first] + std::size_t{1};
         }
-        ++at;
+        const bool many = count > 4 * (stop - begin) >> sparsity_ && count > 1;
+        begin = many ? std::max(stop, skip_repetition(data, {positions.data(), count}, end)) : stop;
     }
-    return limit;
+    return 0;
 }
 
 } // namespace backstay::core

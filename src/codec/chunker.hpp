@@ -8,6 +8,8 @@
 namespace backstay::core
 {
 
+class CutKernel;
+
 /// How a stream is cut. Part of the format: another value gives other cuts, hence no deduplication
 /// against the old.
 struct ChunkerParameters {
@@ -15,6 +17,9 @@ struct ChunkerParameters {
     std::uint32_t minimum() const { return average / 4; }
     std::uint32_t maximum() const { return average * 4; }
 };
+
+inline constexpr std::uint32_t least_chunk_average = 1024;
+inline constexpr std::uint32_t largest_chunk_average = 64 * 1024 * 1024;
 
 /// Which of the (equal) implementations to use.
 enum class ChunkerPath { fastest, scalar, avx2 };
@@ -29,7 +34,8 @@ enum class ChunkerPath { fastest, scalar, avx2 };
 class Chunker
 {
 public:
-    /// `cut_key`: 32 bytes, from which NH's and AES's keys are derived.
+    /// `cut_key`: 32 bytes, from which NH's and AES's keys are derived. Throws Error{invalid} if
+    /// the average is out of bounds, Error{unsupported} if the machine cannot run `path`.
     Chunker(ByteSpan cut_key, ChunkerParameters parameters,
             ChunkerPath path = ChunkerPath::fastest);
     ~Chunker();
@@ -45,10 +51,15 @@ public:
     static bool supported(ChunkerPath path);
 
 private:
-    struct Keys;
+    std::size_t first_cut(const std::uint8_t* data, std::size_t begin, std::size_t end,
+                          std::uint64_t threshold) const;
+
     ChunkerParameters parameters_;
-    std::unique_ptr<Keys> keys_;
-    ChunkerPath path_;
+    std::unique_ptr<CutKernel> kernel_;
+    unsigned sparsity_;           ///< one position in 2^sparsity_ is a candidate
+    std::size_t target_;          ///< chunks shorter than this are cut more rarely
+    std::uint64_t below_target_;  ///< the threshold for them
+    std::uint64_t beyond_target_; ///< and for the others
 };
 
 } // namespace backstay::core

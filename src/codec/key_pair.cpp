@@ -93,7 +93,7 @@ Cipher wrapping_cipher(const Secret& shared, ByteSpan ephemeral, ByteSpan recipi
     Bytes salt;
     append(salt, ephemeral);
     append(salt, recipient);
-    return Cipher(hkdf(shared.span(), salt, context, 32).span());
+    return Cipher(hkdf(shared.span(), salt, "backstay wrap " + std::string(context), 32).span());
 }
 
 } // namespace
@@ -143,7 +143,8 @@ Bytes wrap_to(const PublicKey& to, ByteSpan plain, std::string_view context)
     Bytes wrapped(wrap_overhead + plain.size());
     std::copy(ephemeral_public.begin(), ephemeral_public.end(), wrapped.begin());
     wrapping_cipher(*shared, ephemeral_public, to, context)
-        .seal(Nonce{}, {}, plain, MutableByteSpan(wrapped).subspan(ephemeral_public.size()));
+        .seal(Nonce{}, as_bytes(context), plain,
+              MutableByteSpan(wrapped).subspan(ephemeral_public.size()));
     return wrapped;
 }
 
@@ -160,7 +161,8 @@ std::optional<Secret> unwrap(const Secret& private_key, ByteSpan wrapped, std::s
     Secret plain(wrapped.size() - wrap_overhead);
     const bool opened =
         wrapping_cipher(*shared, ephemeral, agreement_public_key(private_key), context)
-            .open(Nonce{}, {}, wrapped.subspan(ephemeral.size()), plain.mutable_span());
+            .open(Nonce{}, as_bytes(context), wrapped.subspan(ephemeral.size()),
+                  plain.mutable_span());
     return opened ? std::optional<Secret>(std::move(plain)) : std::nullopt;
 }
 

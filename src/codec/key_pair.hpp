@@ -21,9 +21,10 @@ bool signature_is_good(const PublicKey& key, ByteSpan message, const Signature& 
 PublicKey agreement_public_key(const Secret& private_key);
 
 /// Seals `plain` (keys) so that only the holder of the private half of `to` opens it: an ephemeral
-/// X25519 pair, HKDF-SHA256 over the shared secret with both public keys and `context`, AES-256-GCM
-/// with a zero nonce under that single-use key. Result: ephemeral public key (32) ‖ ciphertext ‖
-/// tag (16).
+/// X25519 pair, HKDF-SHA256 over the shared secret (salt: both public keys, the ephemeral first;
+/// info: "backstay wrap " ‖ `context`), AES-256-GCM with a zero nonce under that single-use key and
+/// `context` as associated data. Result: ephemeral public key (32) ‖ ciphertext ‖ tag (16).
+/// Throws Error{damaged} if `to` is of small order.
 Bytes wrap_to(const PublicKey& to, ByteSpan plain, std::string_view context);
 
 /// Empty if `wrapped` was not made for this key and context.
