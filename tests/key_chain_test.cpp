@@ -4,8 +4,10 @@
 #include "support/sample_repository.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <doctest/doctest.h>
 #include <map>
+#include <thread>
 
 using namespace backstay::core;
 
@@ -144,6 +146,28 @@ TEST_CASE("more session keys than the cache holds still open")
         CHECK(opens(admin, *sealing.back()));
     }
     CHECK(opens(admin, *sealing.front()));
+}
+
+TEST_CASE("threads that seal and open at the same time do not disturb each other")
+{
+    const Keys keys;
+    const KeyChain admin = keys.chain(Role::admin);
+    const auto shared = admin.new_sealing_key(KeyClass::data);
+    std::atomic<int> opened = 0;
+    std::vector<std::jthread> threads;
+    for (int thread = 0; thread < 4; ++thread) {
+        threads.emplace_back([&] {
+            for (int i = 0; i < 100; ++i) {
+                opened +=
+                    opens(admin, *shared) && opens(admin, *admin.new_sealing_key(KeyClass::data));
+                const Envelope note =
+                    admin.make_envelope(ObjectType::note, KeyClass::meta, as_bytes("body"));
+                admin.open_envelope(note, ObjectType::note, "notes/1");
+            }
+        });
+    }
+    threads.clear();
+    CHECK(opened == 400);
 }
 
 TEST_CASE("a key record that is malformed or of an unknown epoch is damage")

@@ -1,6 +1,7 @@
 #include "repo/repository.hpp"
 
 #include "repo/condemned.hpp"
+#include "store/local_store.hpp"
 #include "support/hooked_store.hpp"
 #include "support/sample_repository.hpp"
 #include "support/temp_dir.hpp"
@@ -258,6 +259,35 @@ TEST_CASE("the newest config is the one that counts")
     sample.repository->write_object(config_key(2), ObjectType::config, KeyClass::open,
                                     encode_config(config), {});
     CHECK(open_sample(sample.store)->config().pack_size == 64 * MiB);
+}
+
+TEST_CASE("a repository of another format is not tried")
+{
+    SampleRepository sample;
+    ConfigRecord config = sample.repository->config();
+    config.number = 2;
+    config.version = format_version + 1;
+    sample.repository->write_object(config_key(2), ObjectType::config, KeyClass::open,
+                                    encode_config(config), {});
+    const auto error = error_of([&] { open_sample(sample.store); });
+    REQUIRE(error);
+    CHECK(error->code() == ErrorCode::unsupported);
+    CHECK(error->subject() == config_key(2));
+}
+
+TEST_CASE("a repository in a folder opens, and a folder without one says so")
+{
+    const TempDir dir;
+    const std::string path = dir / "a/repository";
+    const auto made = init_sample(std::make_shared<LocalStore>(path, LocalStore::Mode::create));
+    const auto opened = open_sample(std::make_shared<LocalStore>(path, LocalStore::Mode::open));
+    CHECK(opened->config() == made->config());
+
+    const auto elsewhere = std::make_shared<LocalStore>(dir.path(), LocalStore::Mode::open);
+    const auto error = error_of([&] { open_sample(elsewhere); });
+    REQUIRE(error);
+    CHECK(error->code() == ErrorCode::not_found);
+    CHECK(std::string(error->what()).find(dir.path()) != std::string::npos);
 }
 
 TEST_CASE("an object comes back with who signed it and what its bytes hash to")
