@@ -53,6 +53,9 @@ public:
         for (const UnreadableSnapshot& bad : list.unreadable) {
             problem(snapshot_key(bad.id), "", bad.why);
         }
+        for (const UnreadableNote& bad : list.unreadable_notes) {
+            problem(note_key(bad.id), "", bad.why);
+        }
         const Condemned condemned = read_condemned(repository_, stop_);
         std::vector<std::string> damaged_segments;
         index_ =

@@ -53,6 +53,19 @@ std::vector<RetentionDecision> decide_by_name(const SnapshotList& list,
     return decisions;
 }
 
+/// A note that cannot be read may pin any of them.
+void demand_readable_notes(const SnapshotList& list)
+{
+    if (!list.unreadable_notes.empty()) {
+        const UnreadableNote& bad = list.unreadable_notes.front();
+        throw Error(ErrorCode::damaged,
+                    fmt::format("a note cannot be read ({}), so nobody can say which snapshots are "
+                                "pinned: restore it from a copy, or forget snapshots by id",
+                                bad.why),
+                    note_key(bad.id));
+    }
+}
+
 Record decision_record(const Snapshot& snapshot, const RetentionDecision& decision)
 {
     Record record("decision");
@@ -120,6 +133,7 @@ Record run_forget(Repository& repository, const ForgetOptions& options, const En
     if (!options.snapshots.empty()) {
         decisions = decide_by_name(list, options.snapshots);
     } else {
+        demand_readable_notes(list);
         std::erase_if(list.snapshots, [&options](const Snapshot& snapshot) {
             return !options.filter.matches(snapshot);
         });

@@ -143,11 +143,16 @@ Record list_snapshot_records(Repository& repository, const SnapshotsOptions& opt
         context.problem(
             {"", snapshot_key(bad.id), static_cast<std::int32_t>(ErrorCode::damaged), bad.why});
     }
+    for (const UnreadableNote& bad : list.unreadable_notes) {
+        context.problem(
+            {"", note_key(bad.id), static_cast<std::int32_t>(ErrorCode::damaged), bad.why});
+    }
     Record summary("summary");
     summary.set("command", "snapshots")
         .set("snapshots", count)
         .set("problems", context.progress().problems.load());
-    return summary.set("verdict", list.unreadable.empty() ? "ok" : "problems");
+    const bool all_readable = list.unreadable.empty() && list.unreadable_notes.empty();
+    return summary.set("verdict", all_readable ? "ok" : "problems");
 }
 
 } // namespace backstay::core
