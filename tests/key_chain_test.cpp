@@ -279,7 +279,9 @@ TEST_CASE("the signers that the protocol names, and no others, count")
         {Role::maintainer, {T::segment, T::session, T::tombstone, T::condemnation}},
         {Role::reader, {T::session}},
     };
-    for (const auto& [role, types] : allowed) {
+    for (const auto& row : allowed) {
+        const Role role = row.first;
+        const std::vector<T>& types = row.second;
         for (int type = 1; type <= 9; ++type) {
             CAPTURE(role_name(role));
             CAPTURE(type);

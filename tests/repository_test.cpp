@@ -207,7 +207,9 @@ TEST_CASE("a config, keyring or slot with any byte altered or missing does not o
     SampleRepository sample;
     const auto contents = contents_of(*sample.store);
     REQUIRE(contents.size() == 3);
-    for (const auto& [key, bytes] : contents) {
+    for (const auto& object : contents) {
+        const std::string& key = object.first;
+        const Bytes& bytes = object.second;
         for (std::size_t i = 0; i < bytes.size(); ++i) {
             CAPTURE(key);
             CAPTURE(i);
@@ -233,13 +235,14 @@ TEST_CASE("another repository's objects, and another number's, are noticed")
     SampleRepository sample;
     SampleRepository other;
     const auto contents = contents_of(*sample.store);
-    for (const auto& [key, bytes] : contents_of(*other.store)) {
+    for (const auto& object : contents_of(*other.store)) {
+        const std::string& key = object.first;
         CAPTURE(key);
         auto mixed = contents;
         if (key.starts_with("keys/")) {
             mixed.erase(keys_of(*sample.store, "keys/").front());
         }
-        mixed[key] = bytes;
+        mixed[key] = object.second;
         CHECK(error_name_of([&] { open_sample(store_of(mixed)); }) == "damaged");
     }
     auto renumbered = contents;
