@@ -72,9 +72,9 @@ struct TreeWriter::State {
     const KeyChain& keys;
     BlobWriter::Lane& lane;
     std::vector<OpenFolder> folders = std::vector<OpenFolder>(1);
-    std::string last_path;
+    std::string last_path = {};
     bool last_is_folder = false;
-    std::optional<BlobId> empty_page;
+    std::optional<BlobId> empty_page = {};
 
     void add(Entry entry)
     {
