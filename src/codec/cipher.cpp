@@ -27,7 +27,7 @@ void require(int result)
 
 struct Cipher::State {
     struct Free {
-        void operator()(EVP_CIPHER_CTX* context) const noexcept { EVP_CIPHER_CTX_free(context); }
+        void operator()(EVP_CIPHER_CTX* old) const noexcept { EVP_CIPHER_CTX_free(old); }
     };
     std::unique_ptr<EVP_CIPHER_CTX, Free> context{EVP_CIPHER_CTX_new()};
 

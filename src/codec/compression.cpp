@@ -129,7 +129,7 @@ Compressor::Result Compressor::encode(ByteSpan plain, MutableByteSpan out)
 
 struct Decompressor::State {
     struct Free {
-        void operator()(ZSTD_DCtx* context) const noexcept { ZSTD_freeDCtx(context); }
+        void operator()(ZSTD_DCtx* old) const noexcept { ZSTD_freeDCtx(old); }
     };
     std::unique_ptr<ZSTD_DCtx, Free> context{ZSTD_createDCtx()};
 };
