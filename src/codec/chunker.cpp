@@ -16,7 +16,10 @@ namespace
 
 constexpr std::uint32_t least_sparse_average = 16 * 1024;
 
-constexpr std::size_t block_size = 4096;
+// Candidates are collected for so many positions before they are decided. What was collected behind
+// the cut is lost, so small chunks want small blocks.
+constexpr std::size_t largest_block = 4096;
+constexpr std::uint32_t blocks_an_average = 8;
 
 CutKeys derive_keys(ByteSpan cut_key)
 {
@@ -137,9 +140,11 @@ std::size_t Chunker::first_cut(const std::uint8_t* data, std::size_t begin, std:
 {
     const std::int32_t limit =
         std::numeric_limits<std::int32_t>::max() - (std::int32_t{1} << (32 - sparsity_));
-    std::array<std::uint32_t, block_size + 1> positions;
+    std::array<std::uint32_t, largest_block + 1> positions;
+    const std::size_t block =
+        std::min<std::size_t>(largest_block, parameters_.average / blocks_an_average);
     while (begin < end) {
-        const std::size_t stop = std::min(begin + block_size, end);
+        const std::size_t stop = std::min(begin + block, end);
         const std::size_t count =
             kernel_->find_candidates(data, begin, stop, limit, positions.data());
         const std::size_t first = kernel_->find_cut(data, positions.data(), count, threshold);
