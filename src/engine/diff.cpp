@@ -4,6 +4,8 @@
 #include "engine/listing.hpp"
 #include "engine/snapshot_access.hpp"
 
+#include <algorithm>
+
 namespace backstay::core
 {
 
@@ -21,23 +23,14 @@ public:
 
     void run(RepositoryView& before, RepositoryView& after)
     {
-        const auto left = before.walk("", SnapshotView::Depth::all_levels);
-        const auto right = after.walk("", SnapshotView::Depth::all_levels);
-        std::optional<Entry> a = left->next();
-        std::optional<Entry> b = right->next();
-        while (a || b) {
-            throw_if_stopped(context_.stop());
-            if (!b || (a && path_less(a->path, b->path))) {
-                tell_one(*a, "removed", "size_before");
-                a = left->next();
-            } else if (!a || path_less(b->path, a->path)) {
-                tell_one(*b, "added", "size_after");
-                b = right->next();
-            } else {
-                compare(*a, *b, *left, *right);
-                a = left->next();
-                b = right->next();
-            }
+        const std::optional<Entry> old_root = before.lookup("");
+        const std::optional<Entry> new_root = after.lookup("");
+        const bool folders =
+            old_root->kind == EntryKind::directory && new_root->kind == EntryKind::directory;
+        if (folders) {
+            walk(before, after);
+        } else {
+            compare(*old_root, *new_root);
         }
     }
 
@@ -48,19 +41,79 @@ public:
             .set("added", added_)
             .set("removed", removed_)
             .set("modified", modified_);
+        const std::uint64_t problems = context_.progress().problems;
         return summary.set("differences", added_ + removed_ + modified_)
-            .set("problems", 0)
-            .set("verdict", "ok");
+            .set("problems", problems)
+            .set("verdict", problems == 0 ? "ok" : "problems");
     }
 
 private:
+    void walk(RepositoryView& before, RepositoryView& after)
+    {
+        const auto left = before.walk("", SnapshotView::Depth::all_levels);
+        const auto right = after.walk("", SnapshotView::Depth::all_levels);
+        std::optional<Entry> a = next(*left);
+        std::optional<Entry> b = next(*right);
+        while (a || b) {
+            throw_if_stopped(context_.stop());
+            if (!b || (a && path_less(a->path, b->path))) {
+                tell_one(*a, "removed", "size_before");
+                a = next(*left);
+            } else if (!a || path_less(b->path, a->path)) {
+                tell_one(*b, "added", "size_after");
+                b = next(*right);
+            } else {
+                // Equal pages: nothing below differs, and nothing below is read.
+                if (a->subtree && b->subtree && a->subtree->page == b->subtree->page) {
+                    left->skip_children();
+                    right->skip_children();
+                }
+                compare(*a, *b);
+                a = next(*left);
+                b = next(*right);
+            }
+        }
+    }
+
     std::string full(const std::string& path) const
     {
-        return base_.empty() ? path : base_ + "/" + path;
+        return base_.empty() ? path : path.empty() ? base_ : base_ + "/" + path;
+    }
+
+    /// A folder that cannot be read is a problem, and the walk goes on behind it.
+    std::optional<Entry> next(EntryCursor& cursor)
+    {
+        while (true) {
+            try {
+                return cursor.next();
+            } catch (const Error& error) {
+                if (error.code() != ErrorCode::damaged) {
+                    throw;
+                }
+                unreadable_.push_back(error.subject());
+                context_.problem({"", full(error.subject()),
+                                  static_cast<std::int32_t>(ErrorCode::damaged), error.what()});
+            }
+        }
+    }
+
+    /// What one side holds of a folder that the other cannot read may be in both.
+    bool lies_in_unreadable(const std::string& path)
+    {
+        const auto holds = [&path](const std::string& folder) {
+            return folder.empty() || path.starts_with(folder + "/");
+        };
+        std::erase_if(unreadable_, [&](const std::string& folder) {
+            return !holds(folder) && path_less(folder, path); // the walks are past it
+        });
+        return std::any_of(unreadable_.begin(), unreadable_.end(), holds);
     }
 
     void tell_one(const Entry& entry, const char* change, const char* size)
     {
+        if (lies_in_unreadable(entry.path)) {
+            return;
+        }
         (change[0] == 'a' ? added_ : removed_) += 1;
         Record record("difference");
         record.set("path", RawText{full(entry.path)})
@@ -70,13 +123,8 @@ private:
         context_.emit(std::move(record));
     }
 
-    void compare(const Entry& a, const Entry& b, EntryCursor& left, EntryCursor& right)
+    void compare(const Entry& a, const Entry& b)
     {
-        // Equal pages: nothing below differs, and nothing below is read.
-        if (a.subtree && b.subtree && a.subtree->page == b.subtree->page) {
-            left.skip_children();
-            right.skip_children();
-        }
         std::vector<std::string> what = differing_attributes(a, b);
         const bool content = a.content != b.content;
         if (content) {
@@ -100,6 +148,7 @@ private:
     const DiffOptions& options_;
     std::string base_;
     JobContext& context_;
+    std::vector<std::string> unreadable_; ///< folders of either side
     std::uint64_t added_ = 0, removed_ = 0, modified_ = 0;
 };
 
