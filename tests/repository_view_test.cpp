@@ -301,6 +301,7 @@ TEST_CASE("a folder that cannot be read is named, and the walk goes on behind it
         CHECK(error.subject() == "f/lost");
     }
     CHECK(walk_damaged(*view.at("f")) == Texts{"lost", "!lost", "!", "z"});
+    CHECK(walk_damaged(view, "f/lost") == Texts{"!f/lost"}); // remembered, and told again
 
     RepositoryView rootless(blobs.reader(), Subtree{missing, 1, 1});
     CHECK(walk_damaged(rootless) == Texts{"!"});

@@ -10,6 +10,8 @@ namespace backstay::core
 namespace
 {
 
+constexpr std::size_t most_damaged = 4096; ///< remembered
+
 [[noreturn]] void fail(const BlobId& id, const std::string& why)
 {
     throw Error(ErrorCode::damaged, "a page of a folder is damaged: " + why, id.hex());
@@ -100,15 +102,31 @@ KnownPagePointer TreePages::load(const BlobId& id)
     if (KnownPagePointer page = cached(id)) {
         return page;
     }
+    try {
+        KnownPagePointer page = read(id);
+        keep(id, page);
+        return page;
+    } catch (const Error& error) {
+        const std::lock_guard lock(mutex_);
+        if (error.code() == ErrorCode::damaged && damaged_.size() < most_damaged) {
+            damaged_.emplace(id, error.what());
+        }
+        throw;
+    }
+}
+
+KnownPagePointer TreePages::read(const BlobId& id)
+{
     const Bytes plain = reader_->read(id, BlobKind::tree_node, {});
-    KnownPagePointer page = make_known(decode_tree_page(plain), plain.size());
-    keep(id, page);
-    return page;
+    return make_known(decode_tree_page(plain), plain.size());
 }
 
 KnownPagePointer TreePages::cached(const BlobId& id)
 {
     const std::lock_guard lock(mutex_);
+    if (const auto damaged = damaged_.find(id); damaged != damaged_.end()) {
+        throw Error(ErrorCode::damaged, damaged->second, id.hex());
+    }
     const auto found = places_.find(id);
     if (found == places_.end()) {
         return nullptr;

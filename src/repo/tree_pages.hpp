@@ -23,7 +23,8 @@ struct KnownPage {
 using KnownPagePointer = std::shared_ptr<const KnownPage>;
 
 /// The pages of trees, each checked against what refers to it; those used last are kept decoded, up
-/// to `memory` bytes. Thread-safe.
+/// to `memory` bytes. What is damaged is remembered, for to find that out may take a while.
+/// Thread-safe.
 class TreePages
 {
 public:
@@ -50,6 +51,7 @@ public:
 
 private:
     KnownPagePointer load(const BlobId& id);
+    KnownPagePointer read(const BlobId& id);
     KnownPagePointer cached(const BlobId& id);
     void keep(const BlobId& id, const KnownPagePointer& page);
 
@@ -63,6 +65,7 @@ private:
     std::list<Kept> kept_; ///< used last first
     std::unordered_map<BlobId, std::list<Kept>::iterator, IdHash> places_;
     std::size_t used_ = 0;
+    std::unordered_map<BlobId, std::string, IdHash> damaged_; ///< with what was said of it
 };
 
 } // namespace backstay::core
