@@ -46,21 +46,24 @@ void add_option(CLI::App& app, const OptionRow& row, Storage& storage)
     storage.options[row.key] = option;
 }
 
-CLI::Option* add_positional(CLI::App& app, const Positional& positional,
-                            std::vector<std::string>& values)
+/// `one` takes a place that holds a single word, `values` any number.
+void add_positional(CLI::App& app, const Positional& positional, std::string& one,
+                    std::vector<std::string>& values)
 {
-    CLI::Option* option = app.add_option(positional.name, values);
     switch (positional.count) {
     case Positional::Count::one:
-        return option->expected(1)->required();
+        app.add_option(positional.name, one)->required();
+        break;
     case Positional::Count::optional:
-        return option->expected(0, 1);
+        app.add_option(positional.name, one);
+        break;
     case Positional::Count::any:
-        return option->expected(0, -1);
+        app.add_option(positional.name, values)->expected(0, -1);
+        break;
     case Positional::Count::many:
-        return option->expected(1, -1)->required();
+        app.add_option(positional.name, values)->expected(1, -1)->required();
+        break;
     }
-    return option;
 }
 
 /// CLI11 does not like brackets and dots in names of positionals.
@@ -211,11 +214,12 @@ Parsed parse_command(const Command& command, std::vector<std::string> arguments)
         add_option(app, row, storage);
     }
     std::map<std::string, std::vector<std::string>> positionals;
+    std::map<std::string, std::string> single;
     for (const Positional& positional : command.positionals) {
         Positional plain = positional;
         const std::string name = plain_name(positional.name);
         plain.name = name.c_str();
-        add_positional(app, plain, positionals[positional.name]);
+        add_positional(app, plain, single[positional.name], positionals[positional.name]);
     }
     arguments = joined_values(arguments, rows);
     std::reverse(arguments.begin(), arguments.end()); // as CLI11 takes them
@@ -230,6 +234,11 @@ Parsed parse_command(const Command& command, std::vector<std::string> arguments)
         refuse_extra(extras.front(), command, rows);
     }
     parsed.given.values = collect(storage);
+    for (const auto& [name, value] : single) {
+        if (!value.empty()) {
+            positionals[name] = {value};
+        }
+    }
     parsed.given.positionals = std::move(positionals);
     return parsed;
 }

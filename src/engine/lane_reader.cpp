@@ -136,7 +136,12 @@ LaneReader::Change LaneReader::store(SourceEntry& entry, const std::optional<Ent
     if (keep && now.link && !now.change_token.empty()) {
         linked_.add(*now.link, now.change_token, now.content);
     }
-    return before ? Change::modified : Change::new_entry;
+    if (!before) {
+        return Change::new_entry;
+    }
+    // Read again because its token said nothing: what matters is what was found.
+    const bool same = same_kind && now.content == before->content && same_attributes(*before, now);
+    return same ? Change::unchanged : Change::modified;
 }
 
 /// The parent's token again, and every single blob is in the index: a parent vouches for nothing.

@@ -1,0 +1,363 @@
+#include "engine/backup.hpp"
+#include "engine/check.hpp"
+#include "engine/forget.hpp"
+#include "engine/prune.hpp"
+#include "engine/snapshot_access.hpp"
+#include "support/faulty_store.hpp"
+#include "support/memory_source.hpp"
+#include "support/sample_repository.hpp"
+#include "support/seeded_bytes.hpp"
+
+#include <doctest/doctest.h>
+
+using namespace backstay::core;
+
+namespace
+{
+
+using Files = MemorySource::Files;
+
+EngineLimits small_limits()
+{
+    EngineLimits limits;
+    limits.threads = 2;
+    limits.memory = 32 * MiB;
+    return limits;
+}
+
+Files monday()
+{
+    return {{"a.txt", seeded_bytes(1, 1000)},
+            {"folder/b.bin", seeded_bytes(2, 300'000)},
+            {"folder/deep/c", {}},
+            {"z", seeded_bytes(3, 5)}};
+}
+
+Files tuesday()
+{
+    Files files = monday();
+    files["folder/d.bin"] = seeded_bytes(4, 200'000);
+    files["a.txt"] = seeded_bytes(5, 1200);
+    files.erase("z");
+    return files;
+}
+
+Record back_up(Repository& repository, const std::shared_ptr<MemorySource>& source,
+               BackupOptions options = {})
+{
+    JobContext context;
+    BackupSource given;
+    given.name = "data";
+    given.kind = "host";
+    given.source = source;
+    return run_backup(repository, {given}, options, small_limits(), context);
+}
+
+Record back_up(Repository& repository, const Files& files, BackupOptions options = {})
+{
+    return back_up(repository, std::make_shared<MemorySource>(files), std::move(options));
+}
+
+Files contents(Repository& repository, const Snapshot& snapshot)
+{
+    Files files;
+    SnapshotAccess access(repository, snapshot, small_limits(), SnapshotAccess::Announce::no, {});
+    const auto view = access.at("data");
+    const auto cursor = view->walk("", SnapshotView::Depth::all_levels);
+    while (const auto entry = cursor->next()) {
+        if (entry->kind != EntryKind::file) {
+            continue;
+        }
+        const auto stream = view->open_stream(*entry);
+        Bytes bytes(static_cast<std::size_t>(stream->size()));
+        CHECK(stream->read_at(0, bytes, {}) == bytes.size());
+        files[entry->path] = bytes;
+    }
+    return files;
+}
+
+std::vector<Files> all_contents(Repository& repository)
+{
+    std::vector<Files> all;
+    for (const Snapshot& snapshot : list_snapshots(repository, {}).snapshots) {
+        all.push_back(contents(repository, snapshot));
+    }
+    return all;
+}
+
+std::int64_t problems_of_check(Repository& repository)
+{
+    JobContext context;
+    CheckOptions options;
+    options.read_data = 100;
+    return run_check(repository, options, small_limits(), context).number("problems");
+}
+
+/// Waits for nobody: everybody else has crashed.
+PruneOptions prune_all()
+{
+    PruneOptions options;
+    options.max_unused_fraction = 0;
+    options.max_unused_bytes = 0;
+    options.fence_after = 0;
+    return options;
+}
+
+} // namespace
+
+TEST_CASE("what is restored is what was saved")
+{
+    SampleRepository sample;
+    const Record summary = back_up(*sample.repository, monday());
+    CHECK(summary.number("entries") == 4);
+    CHECK(summary.number("bytes_source") == 301'005);
+    CHECK(summary.text("verdict") == "ok");
+    CHECK(all_contents(*sample.repository) == std::vector<Files>{monday()});
+    CHECK(problems_of_check(*sample.repository) == 0);
+}
+
+TEST_CASE("a second backup stores only what changed and each snapshot restores by itself")
+{
+    SampleRepository sample;
+    back_up(*sample.repository, monday());
+    sample.clock.advance(3600);
+    const Record summary = back_up(*sample.repository, tuesday());
+    CHECK(summary.number("entries_new") == 1);
+    CHECK(summary.number("entries_changed") == 1);
+    CHECK(summary.number("entries_unchanged") == 2);
+    CHECK(summary.number("bytes_new") < 210'000);
+    CHECK(all_contents(*sample.repository) == std::vector<Files>{monday(), tuesday()});
+}
+
+TEST_CASE("an entry whose token is the parent's is taken over unread")
+{
+    SampleRepository sample;
+    auto source = std::make_shared<MemorySource>(monday());
+    source->has_tokens = true;
+    back_up(*sample.repository, source);
+    const std::uint64_t reads = source->reads;
+    CHECK(reads > 0);
+    const Record summary = back_up(*sample.repository, source);
+    CHECK(source->reads == reads);
+    CHECK(summary.number("bytes_read") == 0);
+    CHECK(summary.number("entries_unchanged") == 4);
+    CHECK(all_contents(*sample.repository) == std::vector<Files>{monday(), monday()});
+}
+
+TEST_CASE("a parent does not vouch for blobs that the index has lost")
+{
+    SampleRepository sample;
+    auto source = std::make_shared<MemorySource>(monday());
+    source->has_tokens = true;
+    back_up(*sample.repository, source);
+    for (const std::string& key : keys_of(*sample.store, "index/")) {
+        sample.store->remove(key, {});
+    }
+    for (const std::string& key : keys_of(*sample.store, "packs/")) {
+        sample.store->remove(key, {});
+    }
+    back_up(*sample.repository, source);
+    CHECK(contents(*sample.repository, list_snapshots(*sample.repository, {}).snapshots.back()) ==
+          monday());
+}
+
+TEST_CASE("an unreadable file is a problem and the rest is saved")
+{
+    SampleRepository sample;
+    auto source = std::make_shared<MemorySource>(monday());
+    source->unreadable = {"a.txt"};
+    const Record summary = back_up(*sample.repository, source);
+    CHECK(summary.number("problems") == 1);
+    CHECK(summary.text("verdict") == "problems");
+    Files rest = monday();
+    rest.erase("a.txt");
+    CHECK(all_contents(*sample.repository) == std::vector<Files>{rest});
+}
+
+TEST_CASE("a source that says it failed makes no snapshot and is settled once")
+{
+    SampleRepository sample;
+    auto source = std::make_shared<MemorySource>(monday());
+    source->verdict.kind = SourceVerdict::Kind::failed;
+    CHECK_THROWS_AS(back_up(*sample.repository, source), Error);
+    CHECK(source->settled == 1);
+    CHECK_FALSE(source->committed);
+    CHECK(list_snapshots(*sample.repository, {}).snapshots.empty());
+}
+
+TEST_CASE("a backup that fails at any operation leaves earlier snapshots whole, and the next one "
+          "succeeds")
+{
+    for (const auto when : {FaultyStore::When::before, FaultyStore::When::after}) {
+        for (const auto how : {FaultyStore::How::once, FaultyStore::How::ever_after}) {
+            bool reached = true;
+            for (std::uint64_t nth = 1; reached; ++nth) {
+                CAPTURE(nth);
+                const auto disk = std::make_shared<MemoryStore>();
+                back_up(*init_sample(disk), monday());
+                const auto faulty =
+                    std::make_shared<FaultyStore>(disk, nth, when, how, ErrorCode::storage);
+                bool succeeded = false;
+                try {
+                    back_up(*open_sample(faulty), tuesday());
+                    succeeded = true;
+                } catch (const Error&) {
+                    succeeded = false;
+                }
+                reached = faulty->failed();
+                const auto repository = open_sample(disk);
+                std::vector<Files> found = all_contents(*repository);
+                REQUIRE(!found.empty());
+                CHECK(found.front() == monday());
+                if (succeeded) {
+                    REQUIRE(found.size() == 2);
+                }
+                for (std::size_t i = 1; i < found.size(); ++i) {
+                    CHECK(found[i] == tuesday()); // whole, or not there
+                }
+                CHECK(problems_of_check(*repository) == 0);
+                back_up(*repository, tuesday());
+                CHECK(all_contents(*repository).back() == tuesday());
+            }
+        }
+    }
+}
+
+TEST_CASE("forget and prune that fail at any operation lose nothing that is kept, and the next "
+          "ones finish")
+{
+    for (const auto when : {FaultyStore::When::before, FaultyStore::When::after}) {
+        bool reached = true;
+        for (std::uint64_t nth = 1; reached; ++nth) {
+            CAPTURE(nth);
+            const auto disk = std::make_shared<MemoryStore>();
+            {
+                const auto repository = init_sample(disk);
+                back_up(*repository, monday());
+                back_up(*repository, tuesday());
+            }
+            const auto faulty = std::make_shared<FaultyStore>(
+                disk, nth, when, FaultyStore::How::ever_after, ErrorCode::storage);
+            ForgetOptions forget;
+            forget.policy.last = 1;
+            forget.prune = prune_all();
+            try {
+                JobContext context;
+                run_forget(*open_sample(faulty), forget, small_limits(), context);
+            } catch (const Error&) {
+                // what was left half done is the point
+            }
+            reached = faulty->failed();
+            const auto repository = open_sample(disk);
+            CHECK(all_contents(*repository).back() == tuesday());
+            CHECK(problems_of_check(*repository) == 0);
+            JobContext context;
+            run_forget(*repository, forget, small_limits(), context);
+            CHECK(all_contents(*repository) == std::vector<Files>{tuesday()});
+            CHECK(problems_of_check(*repository) == 0);
+        }
+    }
+}
+
+TEST_CASE("prune gives back all that no snapshot needs")
+{
+    SampleRepository sample;
+    back_up(*sample.repository, monday());
+    back_up(*sample.repository, {{"small", seeded_bytes(9, 100)}});
+    ForgetOptions forget;
+    forget.policy.last = 1;
+    forget.prune = prune_all();
+    JobContext context;
+    run_forget(*sample.repository, forget, small_limits(), context);
+    std::uint64_t left = 0;
+    for (const auto& [key, bytes] : contents_of(*sample.store)) {
+        left += key.starts_with("packs/") ? bytes.size() : 0;
+    }
+    CHECK(left < 5000);
+    CHECK(all_contents(*sample.repository) ==
+          std::vector<Files>{{{"small", seeded_bytes(9, 100)}}});
+}
+
+TEST_CASE("every damaged object is found by check, and no restore gives false bytes")
+{
+    const auto disk = std::make_shared<MemoryStore>();
+    back_up(*init_sample(disk), monday());
+    const std::map<std::string, Bytes> whole = contents_of(*disk);
+    for (const auto& [key, bytes] : whole) {
+        // A flip at some places of each object, one cut short, one missing.
+        std::vector<Bytes> damaged;
+        for (const std::size_t at :
+             {std::size_t{0}, bytes.size() / 3, bytes.size() / 2, bytes.size() - 1}) {
+            Bytes flipped = bytes;
+            flipped[at] ^= 0x40;
+            damaged.push_back(flipped);
+        }
+        damaged.emplace_back(bytes.begin(),
+                             bytes.begin() + static_cast<std::ptrdiff_t>(bytes.size() / 2));
+        for (std::size_t i = 0; i <= damaged.size(); ++i) {
+            CAPTURE(key);
+            CAPTURE(i);
+            const bool harmless = key.starts_with("sessions/") ||
+                                  (i == damaged.size() && key.starts_with("snapshots/"));
+            const auto store = std::make_shared<MemoryStore>();
+            for (const auto& [name, content] : whole) {
+                if (name != key) {
+                    store->create(name, content, {});
+                } else if (i < damaged.size()) {
+                    store->create(name, damaged[i], {});
+                }
+            }
+            try {
+                const auto repository = open_sample(store);
+                CHECK((problems_of_check(*repository) > 0 || harmless));
+                for (const Files& files : all_contents(*repository)) {
+                    CHECK(files == monday());
+                }
+            } catch (const Error& error) {
+                const bool clear =
+                    error.code() == ErrorCode::damaged || error.code() == ErrorCode::key ||
+                    error.code() == ErrorCode::not_found ||
+                    error.code() == ErrorCode::unsupported || error.code() == ErrorCode::denied;
+                CHECK_MESSAGE(clear, error.what());
+            }
+        }
+    }
+}
+
+TEST_CASE("a cancelled backup ends soon, commits nothing and settles its source")
+{
+    SampleRepository sample;
+    std::stop_source stop;
+    stop.request_stop();
+    JobContext context(stop.get_token());
+    auto source = std::make_shared<MemorySource>(monday());
+    BackupSource given;
+    given.name = "data";
+    given.kind = "host";
+    given.source = source;
+    CHECK_THROWS_AS(run_backup(*sample.repository, {given}, {}, small_limits(), context), Error);
+    CHECK(source->settled == source->opened);
+    CHECK(list_snapshots(*sample.repository, {}).snapshots.empty());
+}
+
+TEST_CASE("an interrupted backup goes on from its checkpoint without reading again")
+{
+    const auto disk = std::make_shared<MemoryStore>();
+    const auto repository = init_sample(disk);
+    Files many;
+    for (int i = 0; i < 200; ++i) {
+        many["file" + std::to_string(i)] =
+            seeded_bytes(100 + static_cast<std::uint64_t>(i), 20'000);
+    }
+    BackupOptions options;
+    options.checkpoint_bytes = 1 * MiB;
+    auto source = std::make_shared<MemorySource>(many, 1);
+    source->has_tokens = true;
+    source->verdict.kind = SourceVerdict::Kind::failed; // ends it when all is read
+    CHECK_THROWS_AS(back_up(*repository, source, options), Error);
+    const std::uint64_t reads = source->reads;
+    source->verdict.kind = SourceVerdict::Kind::ok;
+    back_up(*repository, source, options);
+    CHECK(source->reads - reads < reads / 2);
+    CHECK(all_contents(*repository) == std::vector<Files>{many});
+}

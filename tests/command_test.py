@@ -1,0 +1,318 @@
+#!/usr/bin/env python3
+"""The command as people and scripts use it: words, exit statuses, records, faults, kill -9. command_test.py COMMAND"""
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "support"))
+from command_line import run_all  # noqa: E402
+
+LONG = bool(os.environ.get("BACKSTAY_TESTS_LONG"))
+
+
+def make_files(folder, seed=1, count=30):
+    generator = random.Random(seed)
+    folder.mkdir(exist_ok=True)
+    for number in range(count):
+        sub = folder / f"folder {number % 3}"
+        sub.mkdir(exist_ok=True)
+        (sub / f"file {number}").write_bytes(generator.randbytes(generator.choice([0, 10, 5000, 200_000])))
+
+
+def assert_same(a, b):
+    done = subprocess.run(["diff", "-r", "--no-dereference", a, b], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def restore_all(place, expected):
+    """Every snapshot, byte for byte, against copies by id."""
+    for snapshot, copy in expected.items():
+        back = place.path / "back"
+        shutil.rmtree(back, ignore_errors=True)
+        place.run("restore", f"{snapshot}:{place.path / 'live'}", "--to", back, "--verify")
+        assert_same(copy, back)
+
+
+def main_job_runs_end_to_end(place):
+    live = place.path / "live"
+    make_files(live)
+    place.run("init")
+    first = place.summary("backup", live, "--tag", "one")
+    assert first["entries_new"] > 30 and first["problems"] == 0 and len(first["snapshot"]) == 64
+    (live / "new").write_text("new\n")
+    second = place.summary("backup", live)
+    assert second["parent"] == first["snapshot"]
+    assert second["entries_new"] == 1
+    records = place.json("diff", "latest~1", "latest")
+    assert [(r["change"], r["path"]) for r in records[:-1]] == [("added", "files" + str(live / "new"))], records
+    assert place.run("cat", f"latest:{live / 'new'}") == b"new\n"
+    restore_all(place, {second["snapshot"]: live})
+    assert place.summary("check", "--read-data")["verdict"] == "ok"
+    assert place.summary("verify", "latest")["differences"] == 0
+    assert place.summary("scrub")["problems"] == 0
+    assert {r["id"] for r in place.json("snapshots", "--tag", "one")[:-1]} == {first["snapshot"]}
+    assert any(r["path"].endswith("/new") for r in place.json("find", "new")[:-1])
+    assert place.summary("stats")["snapshots"] == 2
+
+
+def a_backup_without_changes_reads_nothing(place):
+    live = place.path / "live"
+    make_files(live)
+    for folder, _, files in os.walk(live):
+        for name in files:
+            os.utime(os.path.join(folder, name), (1_000_000_000, 1_000_000_000))
+    place.run("init")
+    time.sleep(3.2)  # change times younger than two seconds are not believed
+    place.summary("backup", live)
+    again = place.summary("backup", live)
+    assert again["bytes_read"] == 0 and again["entries_changed"] == 0 and again["bytes_new"] == 0, again
+    assert place.summary("backup", live, "--force")["bytes_read"] > 0
+    assert place.summary("backup", live, "--skip-if-unchanged")["snapshot"] == ""
+
+
+def standard_input_and_commands_become_streams(place):
+    place.run("init")
+    place.run("backup", "--stdin-name", "dump.sql", stdin=b"select 1;\n" * 1000)
+    assert place.run("cat", "latest:stream/dump.sql") == b"select 1;\n" * 1000
+    place.run("backup", "--command-name", "hello", "--", "printf", "%s", "hello there")
+    assert place.run("cat", "latest:stream/hello") == b"hello there"
+    before = len(place.json("snapshots"))
+    place.run("backup", "--command-name", "bad", "--", "sh", "-c", "echo partial; echo why >&2; exit 3", status=1)
+    assert "why" in place.stderr and "3" in place.stderr, place.stderr
+    place.run("backup", "--command-name", "none", "--", "/no/such/program", status=1)
+    assert len(place.json("snapshots")) == before
+
+
+def unreadable_files_are_listed_and_the_status_is_3(place):
+    live = place.path / "live"
+    make_files(live)
+    place.run("init")
+    missing = place.path / "missing"
+    records = place.json("backup", live, missing, status=3)
+    assert any(r["type"] == "problem" and r["path"] == str(missing)[1:] for r in records), records
+    assert records[-1]["problems"] == 1 and records[-1]["snapshot"]
+    assert "missing" in place.run("show", "latest").decode() + place.stderr
+    restore_all(place, {"latest": live})
+    place.run("backup", missing, status=1)  # nothing to save at all
+
+
+def wrong_usage_is_2_and_names_the_nearest_word(place):
+    place.run("bakcup", status=2)
+    assert "backup" in place.stderr
+    place.run("backup", "--exclud", "x", "/etc", status=2)
+    assert "--exclude" in place.stderr
+    place.run("backup", status=2)
+    place.run("restore", "latest", status=2)
+    place.run("init")
+    place.run("forget", status=2)
+    place.run("prune", "--max-unused", "lots", status=2)
+    record = place.json("forget", status=2)[-1]
+    assert record["type"] == "summary" and record["error"]["code"] == "invalid", record
+
+
+def wrong_keys_and_places_are_refused_clearly(place):
+    place.run("snapshots", status=1)
+    assert "init" in place.stderr, place.stderr
+    place.run("init")
+    place.run("init", status=1)
+    other = place.path / "other"
+    other.write_bytes(os.urandom(32))
+    place.run("snapshots", status=1, environment={"BACKSTAY_KEY_FILE": str(other)})
+    place.run("snapshots", status=1, environment={"BACKSTAY_KEY_FILE": "", "BACKSTAY_PASSPHRASE": "guess"})
+    place.run("restore", "deadbeef", "--to", place.path / "x", status=1)
+    assert not (place.path / "x").exists()
+    (place.path / "empty").mkdir()
+    place.run("-r", place.path / "empty", "snapshots", status=1)
+    # A passphrase given to a repository that claims to need none: somebody may have swapped it.
+    place.run("-r", place.path / "open", "init", "--no-encryption", environment={"BACKSTAY_KEY_FILE": ""})
+    place.run("-r", place.path / "open", "snapshots", environment={"BACKSTAY_KEY_FILE": ""})
+    place.run("-r", place.path / "open", "snapshots", status=1)
+
+
+def retention_keeps_what_it_says_and_pins_are_kept(place):
+    live = place.path / "live"
+    make_files(live, count=3)
+    place.run("init")
+    for day in range(1, 11):
+        (live / "day").write_text(str(day))
+        place.run("backup", live, "--time", f"2026-01-{day:02} 12:00:00")
+    oldest = place.json("snapshots")[0]["id"]
+    place.run("pin", oldest)
+    decisions = place.json("forget", "--keep-last", "2", "--keep-weekly", "2", "--dry-run")
+    kept = [r for r in decisions if r["type"] == "decision" and r["keep"]]
+    assert len(kept) == 4, kept  # 10th, 9th, 4th (the week before), and the pinned 1st
+    place.run("forget", oldest, status=1)
+    place.run("forget", "--keep-last", "2", "--keep-weekly", "2", "--prune")
+    assert len(place.json("snapshots")) - 1 == 4
+    place.run("unpin", oldest)
+    place.run("forget", oldest)
+    assert len(place.json("snapshots")) - 1 == 3
+    place.run("prune", "--max-unused", "0")
+    assert place.summary("check", "--read-data")["verdict"] == "ok"
+    assert place.run("cat", f"latest:{live / 'day'}") == b"10"
+
+
+def excludes_are_as_in_gitignore(place):
+    live = place.path / "live"
+    for name in ("keep/a.txt", "keep/b.tmp", "cache/x", "deep/cache/y", "keep/important.tmp"):
+        (live / name).parent.mkdir(parents=True, exist_ok=True)
+        (live / name).write_text(name)
+    place.run("init")
+    place.run("backup", live, "--exclude", "*.tmp", "--exclude", "cache/", "--exclude", "!important.tmp")
+    listed = {r["path"].split("/live/", 1)[-1] for r in place.json("ls", "latest", "--recursive")[:-1] if r["kind"] == "file"}
+    assert listed == {"keep/a.txt", "keep/important.tmp"}, listed
+
+
+def in_place_restores_only_what_differs(place):
+    live = place.path / "live"
+    make_files(live)
+    place.run("init")
+    place.run("backup", live)
+    copy = place.path / "copy"
+    shutil.copytree(live, copy, symlinks=True)
+    changed = live / "folder 1" / "file 1"
+    changed.write_bytes(b"other")
+    (live / "folder 2" / "file 2").unlink()
+    (live / "extra").write_text("mine")
+    untouched = live / "folder 0" / "file 3"
+    before = untouched.stat()
+    summary = place.summary("restore", f"latest:{live}", "--in-place")
+    assert summary["bytes_written"] <= 400_000, summary
+    assert (untouched.stat().st_ino, untouched.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+    assert (live / "extra").read_text() == "mine"  # --delete only on request
+    (copy / "extra").write_text("mine")
+    assert_same(copy, live)
+    place.run("restore", f"latest:{live}", "--in-place", "--delete")
+    assert not (live / "extra").exists()
+
+
+def archives_go_out_and_in(place):
+    live = place.path / "live"
+    make_files(live)
+    place.run("init")
+    place.run("backup", live)
+    place.run("export", f"latest:{live}", "--format", "tar", "-o", place.path / "out.tar")
+    unpacked = place.path / "unpacked"
+    unpacked.mkdir()
+    subprocess.run(["tar", "-xf", place.path / "out.tar", "-C", unpacked], check=True)
+    assert_same(live, unpacked)
+    place.run("import", place.path / "out.tar")
+    place.run("restore", "latest:archive", "--to", place.path / "again")
+    assert_same(live, place.path / "again")
+
+
+def a_backup_killed_at_any_moment_harms_nothing(place):
+    live = place.path / "live"
+    make_files(live, count=60)
+    place.run("init")
+    first = place.summary("backup", live)["snapshot"]
+    copies = {first: place.path / "copy"}
+    shutil.copytree(live, copies[first], symlinks=True)
+    generator = random.Random(7)
+    for round_number in range(200 if LONG else 25):
+        make_files(live, seed=round_number + 100, count=40)
+        child = place.start("backup", live, "--quiet", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(generator.uniform(0, 0.25))
+        child.send_signal(signal.SIGKILL)
+        child.wait()
+        if generator.random() < 0.3:
+            child = place.start("prune", "--max-unused", "0", "--quiet", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            time.sleep(generator.uniform(0, 0.2))
+            child.send_signal(signal.SIGKILL)
+            child.wait()
+    assert place.summary("check", "--read-data")["verdict"] == "ok"
+    restore_all(place, copies)
+    place.run("backup", live)
+    place.run("prune", "--max-unused", "0")
+    assert place.summary("check", "--read-data")["verdict"] == "ok"
+    restore_all(place, {**copies, "latest": live})
+    leftovers = [name for name in os.listdir(place.path / "repository" / "sessions")] if (place.path / "repository" / "sessions").exists() else []
+    assert not leftovers, leftovers
+
+
+def an_interrupt_ends_cleanly_with_4(place):
+    live = place.path / "live"
+    live.mkdir()
+    os.mkfifo(live / "unused")
+    place.run("init")
+    child = place.start("backup", "--command-name", "slow", "--", "sleep", "30", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    time.sleep(0.7)
+    child.send_signal(signal.SIGINT)
+    assert child.wait(timeout=10) == 4
+    assert len(place.json("snapshots")) == 1
+
+
+def damage_is_found_named_and_never_restored(place):
+    live = place.path / "live"
+    make_files(live)
+    place.run("init")
+    place.run("backup", live)
+    packs = sorted((place.path / "repository" / "packs").rglob("*"), key=lambda p: p.stat().st_size if p.is_file() else 0)
+    pack = packs[-1]
+    whole = pack.read_bytes()
+    damaged = bytearray(whole)
+    damaged[len(damaged) // 3] ^= 1
+    pack.chmod(0o600)
+    pack.write_bytes(bytes(damaged))
+    records = place.json("check", "--read-data", status=5)
+    assert any(pack.name in r.get("object", "") for r in records), records
+    assert any(r.get("path", "").startswith("files/") for r in records), "which paths are hurt is told"
+    place.run("scrub", status=5)
+    back = place.path / "back"
+    problems = place.json("restore", f"latest:{live}", "--to", back, status=3)
+    hurt = {r["path"] for r in problems if r["type"] == "problem"}
+    assert hurt
+    for folder, _, files in os.walk(live):
+        for name in files:
+            relative = os.path.relpath(os.path.join(folder, name), live)
+            if relative in hurt:
+                assert not (back / relative).exists()
+            else:
+                assert (back / relative).read_bytes() == (live / relative).read_bytes()
+    pack.unlink()
+    place.run("check", status=5)
+    pack.write_bytes(whole)
+    place.run("check", "--read-data")
+
+
+def every_record_is_json_with_a_type(place):
+    live = place.path / "live"
+    make_files(live, count=3)
+    os.close(os.open(os.fsencode(live) + b"/bad\xff name\n", os.O_CREAT | os.O_WRONLY))
+    place.run("init")
+    place.run("backup", live)
+    for arguments in (("snapshots",), ("ls", "latest", "--recursive"), ("find", "*"), ("check",), ("prune",), ("stats",), ("list",), ("scrub",), ("forget", "--keep-last", "1")):
+        records = place.json(*arguments)
+        assert all("type" in r for r in records) and records[-1]["type"] == "summary", (arguments, records)
+    named = [r for r in place.json("ls", "latest", "--recursive") if "path_b64" in r]
+    assert len(named) == 1
+    for arguments in (("show", "latest"), ("version",), ("cache",), ("unlock",), ("show-object", "config/1")):
+        assert all("type" in json.loads(line) for line in place.run("--json", *arguments).splitlines())
+
+
+def help_fits_and_manuals_come_from_the_same_tables(place):
+    for name in ("backup", "restore", "forget", "prune", "check"):
+        text = place.run("help", name).decode()
+        assert "Example:" in text and f"backstay" in text
+        assert f"backstay\\-{name}" in place.run("generate", "manual", name).decode()
+    for shell in ("bash", "zsh", "fish"):
+        assert "restore" in place.run("generate", "completions", shell).decode()
+
+
+TESTS = [
+    main_job_runs_end_to_end, a_backup_without_changes_reads_nothing, standard_input_and_commands_become_streams,
+    unreadable_files_are_listed_and_the_status_is_3, wrong_usage_is_2_and_names_the_nearest_word, wrong_keys_and_places_are_refused_clearly,
+    retention_keeps_what_it_says_and_pins_are_kept, excludes_are_as_in_gitignore, in_place_restores_only_what_differs, archives_go_out_and_in,
+    a_backup_killed_at_any_moment_harms_nothing, an_interrupt_ends_cleanly_with_4, damage_is_found_named_and_never_restored,
+    every_record_is_json_with_a_type, help_fits_and_manuals_come_from_the_same_tables,
+]
+
+if __name__ == "__main__":
+    chosen = [test for test in TESTS if len(sys.argv) < 3 or test.__name__ in sys.argv[2:]]
+    sys.exit(run_all(chosen, sys.argv[1]))
