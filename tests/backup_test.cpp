@@ -70,7 +70,7 @@ Files contents(Repository& repository, const Snapshot& snapshot)
         }
         const auto stream = view->open_stream(*entry);
         Bytes bytes(static_cast<std::size_t>(stream->size()));
-        CHECK(stream->read_at(0, bytes, {}) == bytes.size());
+        bytes.resize(stream->read_at(0, bytes, {}));
         files[entry->path] = bytes;
     }
     return files;

@@ -5,6 +5,7 @@
 #include "engine/checkpoints.hpp"
 #include "engine/lane_reader.hpp"
 #include "engine/layered_view.hpp"
+#include "engine/lost.hpp"
 #include "engine/series.hpp"
 #include "format/encoding.hpp"
 #include "repo/record_stream.hpp"
@@ -232,10 +233,11 @@ void run_sources(std::vector<std::unique_ptr<SourceRun>>& runs, const std::stop_
     group.join();
 }
 
+/// A parent that cannot be read is no parent.
 std::shared_ptr<SnapshotView> source_view(const std::shared_ptr<RepositoryView>& root,
                                           const std::string& name, const Snapshot* parent)
 {
-    if (!root || !root->lookup(name)) {
+    if (!root) {
         return nullptr;
     }
     std::string record;
@@ -244,7 +246,14 @@ std::shared_ptr<SnapshotView> source_view(const std::shared_ptr<RepositoryView>&
             record = source.record;
         }
     }
-    return root->at(name, record);
+    try {
+        return root->at(name, record);
+    } catch (const Error& error) {
+        if (!means_lost(error.code())) {
+            throw;
+        }
+        return nullptr;
+    }
 }
 
 Record source_record(const SnapshotSource& source)

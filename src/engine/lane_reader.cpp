@@ -2,6 +2,7 @@
 
 #include "base/error.hpp"
 #include "base/worker_group.hpp"
+#include "engine/lost.hpp"
 #include "repo/content_reader.hpp"
 #include "repo/content_writer.hpp"
 
@@ -79,13 +80,23 @@ void LaneReader::problem(ErrorCode code, const std::string& path, const std::str
     shared_.problem({name_, path, static_cast<std::int32_t>(code), message});
 }
 
+/// A parent that cannot be read is no parent: its entries are read anew.
+std::optional<Entry> LaneReader::look_up(const std::string& path)
+{
+    try {
+        return parent_ != nullptr ? parent_->lookup(path) : std::nullopt;
+    } catch (const Error& error) {
+        if (!means_lost(error.code())) {
+            throw;
+        }
+        return std::nullopt;
+    }
+}
+
 void LaneReader::take(SourceEntry entry)
 {
     shared_.context.set_current(entry.entry.path);
-    std::optional<Entry> before;
-    if (parent_ != nullptr) {
-        before = parent_->lookup(entry.base.empty() ? entry.entry.path : entry.base);
-    }
+    const std::optional<Entry> before = look_up(entry.base.empty() ? entry.entry.path : entry.base);
     bool keep = true;
     const Change change = store(entry, before, keep);
     if (!keep) {
@@ -159,10 +170,7 @@ bool LaneReader::take_over(SourceEntry& entry, const Entry& before)
             shared_.reader, before.content, shared_.context.stop(),
             [&](const BlobId& id, BlobKind) { all_known = all_known && index.contains(id); });
     } catch (const Error& error) {
-        const bool unreadable = error.code() == ErrorCode::damaged ||
-                                error.code() == ErrorCode::not_found ||
-                                error.code() == ErrorCode::fenced;
-        if (!unreadable) {
+        if (!means_lost(error.code())) {
             throw;
         }
         all_known = false; // a page of its list is lost: read it anew

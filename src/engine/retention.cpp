@@ -96,6 +96,8 @@ public:
 
     void decide(const RetentionPolicy& policy)
     {
+        // They come oldest first, those of one moment by their counter.
+        std::reverse(members_.begin(), members_.end());
         std::stable_sort(members_.begin(), members_.end(), [this](const auto* a, const auto* b) {
             return time_of(*b) < time_of(*a);
         });

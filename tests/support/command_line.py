@@ -11,7 +11,7 @@ class Place:
     """A temporary folder with a repository, its key and its cache."""
 
     def __init__(self, command):
-        self.command = command
+        self.command = os.path.abspath(command)
         self.folder = tempfile.TemporaryDirectory(prefix="backstay-test-")
         self.path = pathlib.Path(self.folder.name)
         (self.path / "key").write_bytes(os.urandom(32))
