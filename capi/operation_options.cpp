@@ -260,6 +260,13 @@ core::ForgetOptions forget_options(const OptionSet& set)
     policy.within_yearly = set.duration("keep-within-yearly");
     policy.tags = set.texts("keep-tag");
     policy.group_by = group_by_of(set);
+    if (policy.empty() == options.snapshots.empty()) {
+        throw Error(ErrorCode::invalid,
+                    policy.empty()
+                        ? "say what to keep (keep-last, keep-daily …) or which snapshots to "
+                          "forget: nothing was forgotten"
+                        : "either name snapshots or give a policy, not both");
+    }
     options.dry_run = set.flag("dry-run");
     options.alone = set.flag("alone");
     if (set.flag("prune")) {

@@ -67,7 +67,11 @@ public:
         demand_right_to_collect(repository_, options_.alone, "prune", stop_);
         choose();
         tell();
-        if (options_.dry_run || (plan_.empty() && left_by_others_ == 0)) {
+        if (options_.dry_run) {
+            return summary();
+        }
+        if (plan_.empty() && left_by_others_ == 0) {
+            tidy_sessions();
             return summary();
         }
         condemn_chosen();                                // 1
@@ -208,6 +212,15 @@ private:
         }
         if (!chosen.empty()) {
             condemn(repository_, chosen, {}, stop_);
+        }
+    }
+
+    /// Of those that have ended, or whose process has gone.
+    void tidy_sessions()
+    {
+        condemned_ = read_condemned(repository_, stop_);
+        for (const ListedSession& session : list_sessions(repository_, stop_)) {
+            end_session(session);
         }
     }
 

@@ -29,8 +29,9 @@ class Verification
 {
 public:
     Verification(Repository& repository, SnapshotAccess& access, RepositoryView& view,
-                 DataSource& source, JobContext& context)
-        : repository_(repository), access_(access), view_(view), source_(source), context_(context)
+                 DataSource& source, std::vector<std::string> roots, JobContext& context)
+        : repository_(repository), access_(access), view_(view), source_(source),
+          roots_(std::move(roots)), context_(context)
     {
     }
 
@@ -83,6 +84,9 @@ private:
             tell(path, "added", {});
             return;
         }
+        if (lies_above_a_root(path)) {
+            return; // kept so that a restore can make it; what else happens in it is not ours
+        }
         std::vector<std::string> what = differing_attributes(*kept, living.entry);
         if (has_content(kept->kind) && kept->kind == living.entry.kind &&
             !same_content(lane, living, *kept, chunker)) {
@@ -91,6 +95,13 @@ private:
         if (!what.empty()) {
             tell(path, "modified", what);
         }
+    }
+
+    bool lies_above_a_root(const std::string& path) const
+    {
+        const std::string prefix = "/" + path + "/";
+        return std::any_of(roots_.begin(), roots_.end(),
+                           [&prefix](const std::string& root) { return root.starts_with(prefix); });
     }
 
     bool same_content(std::uint32_t lane, SourceEntry& living, const Entry& kept,
@@ -169,6 +180,7 @@ private:
     SnapshotAccess& access_;
     RepositoryView& view_;
     DataSource& source_;
+    std::vector<std::string> roots_;
     JobContext& context_;
     std::atomic<std::uint64_t> differences_{0};
     std::mutex mutex_; // guards seen_
@@ -209,11 +221,11 @@ std::shared_ptr<DataSource> recorded_source(const Snapshot& snapshot,
 Record run_verify(Repository& repository, const Snapshot& snapshot, const std::string& source_name,
                   DataSource& source, const EngineLimits& limits, JobContext& context)
 {
-    find_source(snapshot, source_name);
+    const SnapshotSource& recorded = find_source(snapshot, source_name);
     SnapshotAccess access(repository, snapshot, limits, SnapshotAccess::Announce::yes,
                           context.stop());
     const std::unique_ptr<RepositoryView> view = access.at(source_name);
-    Verification verification(repository, access, *view, source, context);
+    Verification verification(repository, access, *view, source, recorded.roots, context);
     verification.run();
     access.finish(context.stop());
     const std::uint64_t problems = context.progress().problems + verification.differences();

@@ -5,6 +5,7 @@ import os
 import pathlib
 import subprocess
 import tempfile
+import traceback
 
 
 class Place:
@@ -55,7 +56,7 @@ def run_all(tests, command):
                 test(place)
         except AssertionError as error:
             failed += 1
-            print(f"FAILED {test.__name__}: {error}")
+            print(f"FAILED {test.__name__}: {error}\n{traceback.format_exc(limit=-2)}")
         else:
             print(f"ok {test.__name__}")
     return 1 if failed else 0
