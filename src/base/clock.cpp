@@ -181,7 +181,7 @@ bool scan_zone(Scanner& scanner, std::optional<std::int64_t>& offset)
     if (!hours || !minutes || *hours > 23 || *minutes > 59) {
         return false;
     }
-    offset = (east ? 1 : -1) * (static_cast<std::int64_t>(*hours) * 3600 + *minutes * 60);
+    offset = (east ? 1 : -1) * (*hours * std::int64_t{3600} + *minutes * std::int64_t{60});
     return scanner.at_end();
 }
 
@@ -198,8 +198,9 @@ Timestamp to_timestamp(const CivilTime& time, std::optional<std::int64_t> offset
         local.tm_isdst = -1;
         return {static_cast<std::int64_t>(std::mktime(&local)), time.nanoseconds};
     }
-    const std::int64_t seconds =
-        days_from(time.date) * seconds_a_day + time.hour * 3600 + time.minute * 60 + time.second;
+    const std::int64_t seconds = days_from(time.date) * seconds_a_day +
+                                 time.hour * std::int64_t{3600} + time.minute * std::int64_t{60} +
+                                 time.second;
     return {seconds - *offset, time.nanoseconds};
 }
 

@@ -58,8 +58,10 @@ const char* error_code_name(ErrorCode code)
     return "unknown";
 }
 
+// std::runtime_error copies the message, whatever it is given.
+// NOLINTNEXTLINE(performance-unnecessary-value-param)
 Error::Error(ErrorCode code, std::string message, std::string subject, int system_error)
-    : std::runtime_error(std::move(message)), code_(code), subject_(std::move(subject)),
+    : std::runtime_error(message), code_(code), subject_(std::move(subject)),
       system_error_(system_error)
 {
 }

@@ -11,7 +11,9 @@ namespace backstay::core
 
 void wipe(MutableByteSpan bytes) noexcept
 {
-    ::explicit_bzero(bytes.data(), bytes.size());
+    if (!bytes.empty()) {
+        ::explicit_bzero(bytes.data(), bytes.size());
+    }
 }
 
 Secret::Secret(std::size_t size) : size_(size)
