@@ -253,6 +253,13 @@ private:
         }
         std::vector<Entry> pending; // folders above, outermost first, that were not given
         const std::string base = snapshot_path(part.path);
+        // The folder itself, if it is meant whole: its attributes, and what is extra in it.
+        if (self && options_.include.empty() && options_.strip_components == 0 &&
+            is_saved_whole(access_.snapshot(), base)) {
+            Entry entry = *self;
+            entry.path = part.prefix;
+            take(entry);
+        }
         const auto cursor = view->walk("", SnapshotView::Depth::all_levels);
         while (std::optional<Entry> entry = next(*cursor)) {
             throw_if_stopped(context_.stop());
