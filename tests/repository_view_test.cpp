@@ -242,10 +242,12 @@ TEST_CASE("a million names in one folder are walked and found")
     RepositoryView view(blobs.reader(), root);
     const auto cursor = view.walk("big", Depth::all_levels);
     int at = 0;
+    int wrong = 0; // a million assertions would take longer than the walk
     while (const auto entry = cursor->next()) {
-        REQUIRE(entry->path == "big/" + name(at));
+        wrong += entry->path == "big/" + name(at) ? 0 : 1;
         ++at;
     }
+    CHECK(wrong == 0);
     CHECK(at == 1'000'000);
     for (int i = 0; i < 1'000'000; i += 9'973) {
         REQUIRE(view.lookup("big/" + name(i)));
