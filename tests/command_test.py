@@ -190,6 +190,11 @@ def in_place_restores_only_what_differs(place):
     assert_same(copy, live)
     place.run("restore", f"latest:{live}", "--in-place", "--delete")
     assert not (live / "extra").exists()
+    (copy / "extra").unlink()
+    (copy / "folder 0" / "mine").write_text("mine")
+    place.run("restore", f"latest:{live}", "--to", copy, "--delete")
+    assert_same(live, copy)
+    assert copy.stat().st_mtime_ns == live.stat().st_mtime_ns
 
 
 def archives_go_out_and_in(place):

@@ -221,7 +221,7 @@ private:
     using LeaveOut = std::function<void(const std::string& path)>;
 
     /// Tells the target that its root is a folder of the snapshot, of which it then knows the
-    /// extras. Its attributes stay.
+    /// extras; and its attributes, unless only a part of it is restored.
     void take_root(const std::vector<Part>& parts)
     {
         const bool is_one_folder =
@@ -232,7 +232,8 @@ private:
         }
         const auto folder = access_.at(parts.front().path)->lookup("");
         if (folder && folder->kind == EntryKind::directory) {
-            Entry root;
+            Entry root = options_.include.empty() ? *folder : Entry{};
+            root.path.clear();
             root.kind = EntryKind::directory;
             target_.begin(root);
         }
@@ -253,9 +254,9 @@ private:
         }
         std::vector<Entry> pending; // folders above, outermost first, that were not given
         const std::string base = snapshot_path(part.path);
-        // The folder itself, if it is meant whole: its attributes, and what is extra in it.
-        if (self && options_.include.empty() && options_.strip_components == 0 &&
-            is_saved_whole(access_.snapshot(), base)) {
+        // The folder itself, if it is meant whole and is not the root (see take_root).
+        if (self && !part.prefix.empty() && options_.include.empty() &&
+            options_.strip_components == 0 && is_saved_whole(access_.snapshot(), base)) {
             Entry entry = *self;
             entry.path = part.prefix;
             take(entry);
