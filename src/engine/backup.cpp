@@ -11,6 +11,7 @@
 #include "repo/record_stream.hpp"
 #include "repo/repository_view.hpp"
 #include "repo/session.hpp"
+#include "repo/snapshot_notes.hpp"
 #include "repo/tree_writer.hpp"
 
 #include <algorithm>
@@ -277,6 +278,7 @@ public:
         record_.time = options.time.value_or(repository.clock().now());
         record_.host = options.host.empty() ? host_name() : options.host;
         record_.user = user_name();
+        std::for_each(options.tags.begin(), options.tags.end(), check_tag);
         record_.tags = options.tags;
         record_.comment = options.comment;
         record_.program = program_name;

@@ -103,6 +103,9 @@ void LaneReader::take(SourceEntry entry)
         return;
     }
     Entry& kept = entry.entry;
+    if (!keep_entry(kept)) {
+        return;
+    }
     shared_.figures.entries.fetch_add(1, std::memory_order_relaxed);
     auto& counter = change == Change::new_entry  ? shared_.figures.entries_new
                     : change == Change::modified ? shared_.figures.entries_changed
@@ -116,8 +119,24 @@ void LaneReader::take(SourceEntry entry)
         shared_.checkpointer.entry_done(name_, kept);
     }
     tell(kept, change);
-    kept.path = name_ + "/" + kept.path;
-    shared_.sorter.add(kept);
+}
+
+/// False if it cannot stand in a tree, whatever its source thinks: a problem of this entry, not the
+/// end of the backup.
+bool LaneReader::keep_entry(const Entry& entry)
+{
+    Entry placed = entry;
+    placed.path = name_ + "/" + entry.path;
+    try {
+        shared_.sorter.add(placed);
+        return true;
+    } catch (const Error& error) {
+        if (error.code() != ErrorCode::invalid) {
+            throw;
+        }
+        problem(error.code(), entry.path, fmt::format("cannot be kept: {}", error.what()));
+        return false;
+    }
 }
 
 LaneReader::Change LaneReader::store(SourceEntry& entry, const std::optional<Entry>& before,

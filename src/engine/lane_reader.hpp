@@ -63,6 +63,7 @@ public:
 private:
     enum class Change { new_entry, modified, unchanged };
     void take(SourceEntry entry);
+    bool keep_entry(const Entry& entry);
     std::optional<Entry> look_up(const std::string& path);
     Change store(SourceEntry& entry, const std::optional<Entry>& before, bool& keep);
     bool take_over(SourceEntry& entry, const Entry& before);

@@ -296,7 +296,7 @@ private:
         if (!lenient || walk_.parent == nullptr || token.empty()) {
             return token;
         }
-        const std::optional<Entry> before = walk_.parent->lookup(path);
+        const std::optional<Entry> before = look_up_in_parent(path);
         if (!before || before->kind != EntryKind::file || before->size != status.size ||
             before->modified != status.modified) {
             return token;
@@ -308,6 +308,19 @@ private:
         const bool same_inode = walk_.options.ignore_inode || before->change_token == token ||
                                 walk_.options.ignore_change_time;
         return same_change && same_inode ? before->change_token : token;
+    }
+
+    /// A parent that cannot be read is no parent.
+    std::optional<Entry> look_up_in_parent(const std::string& path) const
+    {
+        try {
+            return walk_.parent->lookup(path);
+        } catch (const Error& error) {
+            if (error.code() == ErrorCode::cancelled) {
+                throw;
+            }
+            return std::nullopt;
+        }
     }
 
     void open_file(Item& item)
