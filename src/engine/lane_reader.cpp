@@ -123,20 +123,24 @@ void LaneReader::take(SourceEntry entry)
 
 /// False if it cannot stand in a tree, whatever its source thinks: a problem of this entry, not the
 /// end of the backup.
-bool LaneReader::keep_entry(const Entry& entry)
+bool LaneReader::keep_entry(Entry& entry)
 {
-    Entry placed = entry;
-    placed.path = name_ + "/" + entry.path;
+    std::string inside = name_ + "/" + entry.path;
+    inside.swap(entry.path);
+    std::optional<Error> refused;
     try {
-        shared_.sorter.add(placed);
-        return true;
+        shared_.sorter.add(entry);
     } catch (const Error& error) {
         if (error.code() != ErrorCode::invalid) {
             throw;
         }
-        problem(error.code(), entry.path, fmt::format("cannot be kept: {}", error.what()));
-        return false;
+        refused = error;
     }
+    entry.path.swap(inside);
+    if (refused) {
+        problem(refused->code(), entry.path, fmt::format("cannot be kept: {}", refused->what()));
+    }
+    return !refused;
 }
 
 LaneReader::Change LaneReader::store(SourceEntry& entry, const std::optional<Entry>& before,
@@ -145,6 +149,7 @@ LaneReader::Change LaneReader::store(SourceEntry& entry, const std::optional<Ent
     Entry& now = entry.entry;
     const bool same_kind = before && before->kind == now.kind;
     if (!has_content(now.kind)) {
+        complete(entry);
         now.size = 0;
         return !before                         ? Change::new_entry
                : same_attributes(*before, now) ? Change::unchanged
@@ -154,6 +159,7 @@ LaneReader::Change LaneReader::store(SourceEntry& entry, const std::optional<Ent
         shared_.context.progress().bytes.fetch_add(now.size, std::memory_order_relaxed);
         return Change::unchanged;
     }
+    complete(entry);
     if (now.link) {
         if (std::optional<Content> known = linked_.find(*now.link, now.change_token);
             known && !now.change_token.empty()) {
@@ -172,6 +178,13 @@ LaneReader::Change LaneReader::store(SourceEntry& entry, const std::optional<Ent
     // Read again because its token said nothing: what matters is what was found.
     const bool same = same_kind && now.content == before->content && same_attributes(*before, now);
     return same ? Change::unchanged : Change::modified;
+}
+
+void LaneReader::complete(SourceEntry& entry)
+{
+    if (entry.incomplete) {
+        source_.complete(lane_, entry.item, entry.entry);
+    }
 }
 
 /// The parent's token again, and every single blob is in the index: a parent vouches for nothing.
@@ -199,6 +212,9 @@ bool LaneReader::take_over(SourceEntry& entry, const Entry& before)
     }
     now.content = before.content;
     now.size = before.size;
+    if (entry.incomplete) {
+        now.xattrs = before.xattrs;
+    }
     if (!now.file_flags) {
         now.file_flags = before.file_flags;
     }

@@ -63,9 +63,10 @@ public:
 private:
     enum class Change { new_entry, modified, unchanged };
     void take(SourceEntry entry);
-    bool keep_entry(const Entry& entry);
+    bool keep_entry(Entry& entry);
     std::optional<Entry> look_up(const std::string& path);
     Change store(SourceEntry& entry, const std::optional<Entry>& before, bool& keep);
+    void complete(SourceEntry& entry);
     bool take_over(SourceEntry& entry, const Entry& before);
     bool read(SourceEntry& entry);
     void read_once(SourceEntry& entry);

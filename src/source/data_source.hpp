@@ -39,6 +39,7 @@ struct SourceEntry {
     std::uint64_t item = 0;  ///< the source's own name for it in read, next_data, release
     bool sequential = false; ///< its bytes are read before the lane's next entry, or never
     bool sparse = false;     ///< next_data says where data lies
+    bool incomplete = false; ///< complete() gives the rest, which the token stands for, too
     ChunkPolicy policy;
     std::string base; ///< path in the parent for reuse and delta; empty: the same path
 };
@@ -81,6 +82,10 @@ public:
     /// The lane's next entry; empty at its end. Entries of one folder may come in any order and
     /// from any lane; paths are relative to the source's root.
     virtual std::optional<SourceEntry> next(std::uint32_t lane) = 0;
+
+    /// What an incomplete entry lacks: its extended attributes. Not asked where the parent's entry
+    /// is taken over. What cannot be had is a problem.
+    virtual void complete(std::uint32_t /*lane*/, std::uint64_t /*item*/, Entry& /*entry*/) {}
 
     /// Bytes of an entry of that lane, short or empty only at its end (a sequential one ignores no
     /// offset: it is read in order). Throws Error: a problem of the entry.

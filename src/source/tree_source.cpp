@@ -141,13 +141,24 @@ public:
         }
     }
 
+    void complete(std::uint64_t number, Entry& entry) const
+    {
+        add_xattrs(items_.at(number), entry);
+    }
+
     std::size_t read(std::uint64_t number, std::uint64_t offset, MutableByteSpan buffer)
     {
         Item& item = items_.at(number);
         if (!item.file) {
             open_file(item);
         }
-        return read_at(item.file.get(), offset, buffer, item.path.substr(1));
+        // Up to where the file ended when it was looked at, there is no need to ask for its end: if
+        // it has grown since, outcome() sees it.
+        const std::uint64_t size = item.status.size;
+        const bool within = offset < size && size - offset < buffer.size();
+        const MutableByteSpan wanted =
+            within ? buffer.first(static_cast<std::size_t>(size - offset)) : buffer;
+        return read_at(item.file.get(), offset, wanted, item.path.substr(1));
     }
 
     std::optional<SnapshotStream::Extent> next_data(std::uint64_t number, std::uint64_t offset)
@@ -244,10 +255,6 @@ private:
             !read_target(folder->get(), name, path, entry.entry)) {
             return std::nullopt;
         }
-        if (const int error = read_xattrs(folder->get(), name, path, entry.entry.xattrs);
-            error != 0) {
-            walk_.problem(error, path, "cannot read its extended attributes");
-        }
         if (status.kind == EntryKind::directory && !above_a_root) {
             descend(path, status, is_root);
         }
@@ -255,9 +262,23 @@ private:
             entry.entry.change_token = token_of(status, inside);
             entry.sparse = status.is_sparse();
         }
+        // A change of extended attributes sets the change time, which the token holds.
+        entry.incomplete = !entry.entry.change_token.empty() && !walk_.options.ignore_change_time;
         entry.item = ++last_item_;
-        items_.emplace(entry.item, Item{path, folder, status, {}});
+        const auto item = items_.emplace(entry.item, Item{path, folder, status, {}}).first;
+        if (!entry.incomplete) {
+            add_xattrs(item->second, entry.entry);
+        }
         return entry;
+    }
+
+    void add_xattrs(const Item& item, Entry& entry) const
+    {
+        const int error =
+            read_xattrs(item.folder->get(), name_of(item.path), item.path, entry.xattrs);
+        if (error != 0) {
+            walk_.problem(error, item.path, "cannot read its extended attributes");
+        }
     }
 
     bool is_above_a_root(const std::string& path) const
@@ -426,6 +447,11 @@ public:
     }
 
     std::optional<SourceEntry> next(std::uint32_t lane) override { return lanes_.at(lane)->next(); }
+
+    void complete(std::uint32_t lane, std::uint64_t item, Entry& entry) override
+    {
+        lanes_.at(lane)->complete(item, entry);
+    }
 
     std::size_t read(std::uint32_t lane, std::uint64_t item, std::uint64_t offset,
                      MutableByteSpan buffer) override
