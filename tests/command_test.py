@@ -76,6 +76,22 @@ def a_backup_without_changes_reads_nothing(place):
     assert place.summary("backup", live, "--skip-if-unchanged")["snapshot"] == ""
 
 
+def attributes_set_between_two_backups_are_kept(place):
+    live = place.path / "live"
+    make_files(live, count=3)
+    changing, steady = live / "folder 0" / "file 0", live / "folder 1" / "file 1"
+    os.setxattr(steady, "user.steady", b"1")
+    time.sleep(2.1)  # so that change times are old enough to be believed
+    place.run("init")
+    place.run("backup", live)
+    os.setxattr(changing, "user.new", b"2")
+    place.run("backup", live)
+    place.run("restore", f"latest:{live}", "--to", place.path / "back")
+    back = place.path / "back"
+    assert os.getxattr(back / "folder 0" / "file 0", "user.new") == b"2"
+    assert os.getxattr(back / "folder 1" / "file 1", "user.steady") == b"1"
+
+
 def standard_input_and_commands_become_streams(place):
     place.run("init")
     place.run("backup", "--stdin-name", "dump.sql", stdin=b"select 1;\n" * 1000)
