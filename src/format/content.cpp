@@ -43,7 +43,7 @@ Content decode_content(Decoder& from, std::size_t max_items)
     if (content.depth > max_content_depth) {
         from.fail("its content list is too deep");
     }
-    const std::size_t count = from.count(2);
+    const std::size_t count = from.count(1); // a short hole is one byte
     if (count > max_items) {
         from.fail("its content list is too long");
     }
