@@ -70,7 +70,7 @@ void Encoder::time(Timestamp time)
 
 void Decoder::fail(const std::string& why) const
 {
-    throw Error(ErrorCode::damaged, fmt::format("a {} is malformed: {}", what_, why));
+    throw Error(ErrorCode::damaged, fmt::format("the {} is malformed: {}", what_, why));
 }
 
 ByteSpan Decoder::raw(std::size_t size)
