@@ -8,13 +8,14 @@ namespace backstay::core
 {
 
 /// Patterns as in gitignore(5), in order, the last that matches decides: `*` and `?` stay within a
-/// name, `**` crosses, `[a-z]`, `!` takes back, a trailing '/' means folders only, a '/' elsewhere
-/// anchors to the root. Immutable once built; thread-safe.
+/// name, `**` as a whole name crosses, `[a-z]` and `[[:alpha:]]`, `!` takes back, a trailing '/'
+/// means folders only, a '/' elsewhere anchors to the root. Immutable once built; thread-safe.
 class PathPatterns
 {
 public:
     enum class Case { sensitive, ignored };
-    /// Throws Error{invalid} for a pattern that cannot mean anything (an open '[').
+    /// Throws Error{invalid} for a pattern that cannot mean anything (an open '[', a '\\' at its
+    /// end).
     void add(std::string_view pattern, Case sensitivity = Case::sensitive);
     bool empty() const { return patterns_.empty(); }
 
