@@ -8,7 +8,10 @@
 #include "support/sample_repository.hpp"
 #include "support/seeded_bytes.hpp"
 
+#include <chrono>
+#include <condition_variable>
 #include <doctest/doctest.h>
+#include <mutex>
 
 using namespace backstay::core;
 
@@ -102,6 +105,36 @@ PruneOptions prune_all()
     options.fence_after = 0;
     return options;
 }
+
+/// Its first lane cannot go on; its second waits until it is stopped, as a walk does for folders
+/// that the first may still find.
+class HalfDeadSource : public MemorySource
+{
+public:
+    HalfDeadSource() : MemorySource(monday(), 2) {}
+    SessionPlan open(SnapshotView* parent, ProblemSink problems, std::stop_token stop) override
+    {
+        stop_ = stop;
+        return MemorySource::open(parent, std::move(problems), stop);
+    }
+    std::optional<SourceEntry> next(std::uint32_t lane) override
+    {
+        if (lane == 0) {
+            throw Error(ErrorCode::source, "the first lane is lost");
+        }
+        std::mutex mutex;
+        std::condition_variable_any never;
+        std::unique_lock lock(mutex);
+        if (!never.wait_for(lock, stop_, std::chrono::seconds(20),
+                            [this] { return stop_.stop_requested(); })) {
+            FAIL_CHECK("nobody stopped the lane that waits");
+        }
+        throw Error(ErrorCode::cancelled, "cancelled");
+    }
+
+private:
+    std::stop_token stop_;
+};
 
 } // namespace
 
@@ -338,6 +371,18 @@ TEST_CASE("a cancelled backup ends soon, commits nothing and settles its source"
     CHECK_THROWS_AS(run_backup(*sample.repository, {given}, {}, small_limits(), context), Error);
     CHECK(source->settled == source->opened);
     CHECK(list_snapshots(*sample.repository, {}).snapshots.empty());
+}
+
+TEST_CASE("a lane that fails does not leave the others waiting for ever")
+{
+    SampleRepository sample;
+    JobContext context;
+    BackupSource given;
+    given.name = "data";
+    given.kind = "host";
+    given.source = std::make_shared<HalfDeadSource>();
+    CHECK_THROWS_WITH_AS(run_backup(*sample.repository, {given}, {}, small_limits(), context),
+                         doctest::Contains("the first lane is lost"), Error);
 }
 
 TEST_CASE("an interrupted backup goes on from its checkpoint without reading again")

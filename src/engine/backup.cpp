@@ -113,10 +113,10 @@ public:
     const SnapshotSource& result() const { return result_; }
 
     /// Everything up to the verdict. An optional source's failure stays with it.
-    void run()
+    void run(const std::stop_token& stop)
     {
         try {
-            drain();
+            drain(stop);
         } catch (const Error& error) {
             if (!given_.optional || error.code() == ErrorCode::cancelled) {
                 throw;
@@ -136,22 +136,23 @@ public:
     }
 
 private:
-    void drain()
+    void drain(const std::stop_token& stop)
     {
         const auto problems = [this](const Problem& problem) {
             shared_.problem({given_.name, problem.path, static_cast<std::int32_t>(problem.code),
                              problem.message});
         };
-        const SessionPlan plan =
-            given_.source->open(parent_.get(), problems, shared_.context.stop());
+        // A lane that fails stops the others, wherever they wait: in the source, too.
+        WorkerGroup lanes(stop);
+        const SessionPlan plan = given_.source->open(parent_.get(), problems, lanes.stop_token());
         open_ = true;
         shared_.context.progress().entries_total.fetch_add(plan.entries);
         shared_.context.progress().bytes_total.fetch_add(plan.bytes);
 
-        WorkerGroup lanes(shared_.context.stop());
         for (std::uint32_t lane = 0; lane < plan.lanes; ++lane) {
-            lanes.start("lane", [this, lane](const std::stop_token&) {
-                LaneReader(shared_, given_.name, *given_.source, lane, parent_.get(), linked_)
+            lanes.start("lane", [this, lane](const std::stop_token& stopped) {
+                LaneReader(shared_, given_.name, *given_.source, lane, parent_.get(), linked_,
+                           stopped)
                     .drain();
             });
         }
@@ -228,7 +229,7 @@ void run_sources(std::vector<std::unique_ptr<SourceRun>>& runs, const std::stop_
                 done.at(run->given().after)->wait();
                 throw_if_stopped(stopped);
             }
-            run->run();
+            run->run(stopped);
         });
     }
     group.join();

@@ -56,9 +56,9 @@ void LinkedContents::add(const LinkIdentity& link, const Bytes& token, const Con
 
 LaneReader::LaneReader(const BackupShared& shared, const std::string& source_name,
                        DataSource& source, std::uint32_t lane, SnapshotView* parent,
-                       LinkedContents& linked)
+                       LinkedContents& linked, std::stop_token stop)
     : shared_(shared), name_(source_name), source_(source), lane_(lane), parent_(parent),
-      linked_(linked), blobs_(shared.writer.open_lane()),
+      linked_(linked), stop_(std::move(stop)), blobs_(shared.writer.open_lane()),
       chunker_(shared.repository.keys().cut_key(), shared.repository.config().chunker)
 {
 }
@@ -66,7 +66,7 @@ LaneReader::LaneReader(const BackupShared& shared, const std::string& source_nam
 void LaneReader::drain()
 {
     while (std::optional<SourceEntry> entry = source_.next(lane_)) {
-        throw_if_stopped(shared_.context.stop());
+        throw_if_stopped(stop_);
         const std::uint64_t item = entry->item;
         take(std::move(*entry));
         source_.release(lane_, item);
@@ -198,9 +198,9 @@ bool LaneReader::take_over(SourceEntry& entry, const Entry& before)
     bool all_known = true;
     const BlobIndex& index = shared_.reader.index();
     try {
-        for_each_reference(
-            shared_.reader, before.content, shared_.context.stop(),
-            [&](const BlobId& id, BlobKind) { all_known = all_known && index.contains(id); });
+        for_each_reference(shared_.reader, before.content, stop_, [&](const BlobId& id, BlobKind) {
+            all_known = all_known && index.contains(id);
+        });
     } catch (const Error& error) {
         if (!means_lost(error.code())) {
             throw;
@@ -229,7 +229,7 @@ bool LaneReader::read(SourceEntry& entry)
         try {
             read_once(entry);
         } catch (const Error& error) {
-            if (ends_everything(error.code()) || shared_.context.stop().stop_requested()) {
+            if (ends_everything(error.code()) || stop_.stop_requested()) {
                 throw;
             }
             problem(error.code(), path, error.what());
@@ -244,6 +244,7 @@ bool LaneReader::read(SourceEntry& entry)
         }
         if (entry.sequential || attempt == times_to_read_a_changing_file) {
             entry.entry.change_token.clear();
+            entry.entry.size = entry.entry.content.size();
             problem(ErrorCode::source, path,
                     fmt::format("changed while it was read, {} times: what was read last is kept",
                                 attempt));
@@ -256,7 +257,7 @@ void LaneReader::read_once(SourceEntry& entry)
 {
     ContentWriter content(*blobs_);
     const auto read = [&](std::uint64_t offset, MutableByteSpan buffer) {
-        throw_if_stopped(shared_.context.stop());
+        throw_if_stopped(stop_);
         const std::size_t got = source_.read(lane_, entry.item, offset, buffer);
         shared_.context.progress().bytes.fetch_add(got, std::memory_order_relaxed);
         return got;

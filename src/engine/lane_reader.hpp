@@ -57,7 +57,8 @@ class LaneReader
 public:
     /// `parent`: of this source, or null.
     LaneReader(const BackupShared& shared, const std::string& source_name, DataSource& source,
-               std::uint32_t lane, SnapshotView* parent, LinkedContents& linked);
+               std::uint32_t lane, SnapshotView* parent, LinkedContents& linked,
+               std::stop_token stop);
     void drain();
 
 private:
@@ -79,6 +80,7 @@ private:
     std::uint32_t lane_;
     SnapshotView* parent_;
     LinkedContents& linked_;
+    std::stop_token stop_;
     std::unique_ptr<BlobWriter::Lane> blobs_;
     StreamChunker chunker_;
 };
