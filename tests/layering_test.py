@@ -12,7 +12,7 @@ ALLOWED = {
     "base": set(),  # bytes, errors, files, threads: knows nothing of backups
     "codec": {"base"},  # pure: bytes in, bytes out
     "format": {"base", "codec"},  # bytes <-> structs, no I/O
-    "store": {"base"},  # named objects: never learns what a pack is
+    "store": {"base", "codec", "net"},  # named objects: never learns what a pack is; signs S3 requests
     "repo": {"base", "codec", "format", "store"},  # a repository over a store; knows no source, no target
     "source": {"base", "format"},  # data in; sees its parent through format/snapshot_view
     "target": {"base", "format"},  # data out; sees a snapshot through format/snapshot_view
