@@ -66,10 +66,7 @@ Error::Error(ErrorCode code, std::string message, std::string subject, int syste
 {
 }
 
-namespace
-{
-
-ErrorCode code_of(int system_error, ErrorCode otherwise)
+ErrorCode code_of_system_error(int system_error, ErrorCode otherwise)
 {
     switch (system_error) {
     case ENOSPC:
@@ -90,12 +87,10 @@ ErrorCode code_of(int system_error, ErrorCode otherwise)
     }
 }
 
-} // namespace
-
 void throw_system_error(int system_error, const std::string& what, const std::string& subject,
                         ErrorCode otherwise)
 {
-    throw Error(code_of(system_error, otherwise),
+    throw Error(code_of_system_error(system_error, otherwise),
                 fmt::format("{}: {}", what, std::generic_category().message(system_error)), subject,
                 system_error);
 }

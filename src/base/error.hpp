@@ -58,9 +58,12 @@ private:
     std::uint64_t host_tag_ = 0;
 };
 
+/// ENOSPC and EDQUOT are no_space, ENOENT not_found, EACCES, EPERM and EROFS denied, ENOMEM
+/// no_memory, EEXIST exists, anything else `otherwise`.
+ErrorCode code_of_system_error(int system_error, ErrorCode otherwise);
+
 /// Throws the Error for a failed system call: `what` says what was tried ("cannot open"), the text
-/// of `system_error` is added. ENOSPC and EDQUOT become no_space, ENOENT not_found, EACCES, EPERM
-/// and EROFS denied, ENOMEM no_memory, EEXIST exists, anything else `otherwise`.
+/// of `system_error` is added; its code is that of code_of_system_error().
 [[noreturn]] void throw_system_error(int system_error, const std::string& what,
                                      const std::string& subject,
                                      ErrorCode otherwise = ErrorCode::storage);
