@@ -1,6 +1,8 @@
 #pragma once
 
+#include "store/object_folder.hpp"
 #include "store/object_store.hpp"
+#include "store/publishing.hpp"
 
 #include <memory>
 
@@ -17,11 +19,12 @@ namespace backstay::core
 class LocalStore : public ObjectStore
 {
 public:
-    enum class Mode { open, create };
+    using Mode = ObjectFolder::Mode;
 
     /// Mode::create makes the folder (and its parents) if need be. Throws Error{not_found, denied,
-    /// storage}: `subject` is the path.
-    LocalStore(const std::string& path, Mode mode);
+    /// storage}: `subject` is the path. HardLinks::avoid goes by renames even where there are
+    /// links.
+    LocalStore(const std::string& path, Mode mode, HardLinks links = HardLinks::use);
     ~LocalStore() override;
 
     StoreDescription describe(const std::stop_token& stop) override;

@@ -29,7 +29,8 @@ Bytes get_object(ObjectStore& store, const std::string& key, std::uint64_t limit
 bool is_object_key(std::string_view key)
 {
     constexpr std::size_t longest_key = 512;
-    if (key.empty() || key.size() > longest_key) {
+    constexpr std::size_t longest_part = 255;
+    if (key.size() > longest_key || key == "tmp" || key.starts_with("tmp/")) {
         return false;
     }
     constexpr std::string_view allowed = "abcdefghijklmnopqrstuvwxyz0123456789/._-";
@@ -39,7 +40,7 @@ bool is_object_key(std::string_view key)
     while (true) {
         const std::size_t slash = key.find('/');
         const std::string_view part = key.substr(0, slash);
-        if (part.empty() || part == "." || part == "..") {
+        if (part.empty() || part == "." || part == ".." || part.size() > longest_part) {
             return false;
         }
         if (slash == std::string_view::npos) {

@@ -88,8 +88,8 @@ public:
 Bytes get_object(ObjectStore& store, const std::string& key, std::uint64_t limit,
                  const std::stop_token& stop);
 
-/// Whether a key may name an object: [a-z0-9/._-], no empty, "." or ".." component, at most 512
-/// bytes.
+/// Whether a key may name an object: [a-z0-9/._-], no empty, "." or ".." component, none beginning
+/// with "tmp/" (a store's own), at most 512 bytes, 255 between slashes.
 bool is_object_key(std::string_view key);
 
 } // namespace backstay::core
