@@ -8,13 +8,19 @@
 namespace backstay::core
 {
 
-StoreDescription MemoryStore::describe(const std::stop_token&)
+StoreDescription MemoryStore::describe(const std::stop_token& stop)
 {
+    throw_if_stopped(stop);
     StoreDescription description;
     description.uri = "memory:";
     description.kind = "memory";
     description.exclusive_create = true;
     return description;
+}
+
+void MemoryStore::probe(const std::stop_token& stop)
+{
+    throw_if_stopped(stop);
 }
 
 std::optional<ObjectInfo> MemoryStore::stat(const std::string& key, const std::stop_token& stop)
@@ -70,6 +76,7 @@ void MemoryStore::list(const std::string& prefix, Freshness,
                        const std::function<void(const ObjectInfo&)>& each,
                        const std::stop_token& stop)
 {
+    throw_if_stopped(stop);
     std::vector<ObjectInfo> found; // a copy: `each` may come back to the store
     {
         const std::lock_guard lock(mutex_);

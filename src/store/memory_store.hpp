@@ -13,7 +13,7 @@ class MemoryStore : public ObjectStore
 {
 public:
     StoreDescription describe(const std::stop_token& stop) override;
-    void probe(const std::stop_token&) override {}
+    void probe(const std::stop_token& stop) override;
     std::optional<ObjectInfo> stat(const std::string& key, const std::stop_token& stop) override;
     std::size_t get(const std::string& key, std::uint64_t offset, MutableByteSpan buffer,
                     const std::stop_token& stop) override;

@@ -36,8 +36,9 @@ double random_fraction()
 class TokenBucket
 {
 public:
-    explicit TokenBucket(std::uint64_t rate)
-        : rate_(static_cast<double>(rate)), next_(monotonic_seconds())
+    /// `waiting` must outlive the bucket.
+    TokenBucket(std::uint64_t rate, const Waiting& waiting)
+        : rate_(static_cast<double>(rate)), waiting_(waiting), next_(waiting.now())
     {
     }
 
@@ -49,17 +50,18 @@ public:
         double wait = 0;
         {
             const std::lock_guard lock(mutex_);
-            const double now = monotonic_seconds();
+            const double now = waiting_.now();
             wait = std::max(0.0, next_ - now);
             next_ = std::max(next_, now) + static_cast<double>(bytes) / rate_;
         }
         if (wait > 0) {
-            pause(wait, stop);
+            waiting_.pause(wait, stop);
         }
     }
 
 private:
     const double rate_;
+    const Waiting& waiting_;
     std::mutex mutex_; // guards next_
     double next_;
 };
@@ -103,16 +105,23 @@ private:
 
 } // namespace
 
+Waiting real_waiting()
+{
+    return {monotonic_seconds, pause};
+}
+
 struct RetryingStore::State {
     std::shared_ptr<ObjectStore> inner;
     RetryPolicy policy;
+    Waiting waiting;
     TokenBucket upload;
     TokenBucket download;
     Gate gate;
 
-    State(std::shared_ptr<ObjectStore> store, RetryPolicy how, Limits limits)
-        : inner(std::move(store)), policy(how), upload(limits.upload_bytes_per_second),
-          download(limits.download_bytes_per_second), gate(limits.concurrency)
+    State(std::shared_ptr<ObjectStore> store, RetryPolicy how, Limits limits, Waiting how_to_wait)
+        : inner(std::move(store)), policy(how), waiting(std::move(how_to_wait)),
+          upload(limits.upload_bytes_per_second, waiting),
+          download(limits.download_bytes_per_second, waiting), gate(limits.concurrency)
     {
     }
 
@@ -135,7 +144,7 @@ struct RetryingStore::State {
                     throw;
                 }
             }
-            pause(longest * random_fraction(), stop);
+            waiting.pause(longest * random_fraction(), stop);
             longest = std::min(longest * 2, policy.longest_pause);
         }
     }
@@ -143,16 +152,23 @@ struct RetryingStore::State {
     /// Whether what lies there is what we tried to create: then an earlier attempt had worked.
     bool is_ours(const std::string& key, ByteSpan object, const std::stop_token& stop)
     {
-        Bytes there(object.size() + 1);
-        there.resize(inner->get(key, 0, there, stop));
-        return equal(there, object);
+        try {
+            Bytes there(object.size() + 1);
+            there.resize(inner->get(key, 0, there, stop));
+            return equal(there, object);
+        } catch (const Error& error) {
+            if (error.code() != ErrorCode::not_found) {
+                throw;
+            }
+            return false; // gone since
+        }
     }
 
     template <typename Create>
     void create(const std::string& key, ByteSpan object, const std::stop_token& stop, Create&& body)
     {
-        upload.take(object.size(), stop);
         run(stop, [&](int attempt) {
+            upload.take(object.size(), stop);
             try {
                 body();
             } catch (const Error& error) {
@@ -165,8 +181,9 @@ struct RetryingStore::State {
     }
 };
 
-RetryingStore::RetryingStore(std::shared_ptr<ObjectStore> inner, RetryPolicy policy, Limits limits)
-    : state_(new State(std::move(inner), policy, limits))
+RetryingStore::RetryingStore(std::shared_ptr<ObjectStore> inner, RetryPolicy policy, Limits limits,
+                             Waiting waiting)
+    : state_(new State(std::move(inner), policy, limits, std::move(waiting)))
 {
 }
 
@@ -224,6 +241,7 @@ void RetryingStore::list(const std::string& prefix, Freshness freshness,
             prefix, freshness, [&all](const ObjectInfo& object) { all.push_back(object); }, stop);
     });
     for (const ObjectInfo& object : all) {
+        throw_if_stopped(stop);
         each(object);
     }
 }

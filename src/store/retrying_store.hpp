@@ -15,6 +15,14 @@ struct RetryPolicy {
     double longest_pause = 20.0; ///< seconds
 };
 
+/// What time is it, and how to let it pass: for real, or as a test likes.
+struct Waiting {
+    std::function<double()> now; ///< seconds
+    /// Throws Error{cancelled} soon after a stop.
+    std::function<void(double seconds, const std::stop_token&)> pause;
+};
+Waiting real_waiting();
+
 /// The one place where anything is retried, and where a host's wishes for rate and concurrency are
 /// kept. Wraps every store, ours and hosts'. A create that is tried again and meets its own bytes
 /// has succeeded. Thread-safe.
@@ -27,7 +35,8 @@ public:
         std::uint32_t concurrency = 0;               ///< 0: none
     };
 
-    RetryingStore(std::shared_ptr<ObjectStore> inner, RetryPolicy policy, Limits limits);
+    RetryingStore(std::shared_ptr<ObjectStore> inner, RetryPolicy policy, Limits limits,
+                  Waiting waiting = real_waiting());
     ~RetryingStore() override;
 
     StoreDescription describe(const std::stop_token& stop) override;

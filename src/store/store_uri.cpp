@@ -13,10 +13,15 @@ namespace
 
 constexpr std::string_view file_scheme = "file://";
 
+/// Empty for a path, which may have "://" in it, too.
 std::string_view scheme_of(std::string_view uri)
 {
+    constexpr std::string_view allowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                         "0123456789+-.";
     const std::size_t end = uri.find("://");
-    return end == std::string_view::npos ? std::string_view() : uri.substr(0, end);
+    return end == std::string_view::npos || uri.find_first_not_of(allowed) != end
+               ? std::string_view()
+               : uri.substr(0, end);
 }
 
 void refuse_password(std::string_view uri)
