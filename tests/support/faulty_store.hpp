@@ -30,7 +30,6 @@ private:
         return result;
     }
 
-
 public:
     enum class When { before, after };
     enum class How { once, ever_after };

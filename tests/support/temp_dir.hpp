@@ -8,18 +8,18 @@
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <unistd.h>
 
 namespace backstay::core
 {
 
-/// A folder of its own below $TMPDIR (or /tmp), removed with all that is in it.
+/// A folder of its own below `parent` ($TMPDIR or /tmp), removed with all that is in it.
 class TempDir
 {
 public:
-    TempDir()
+    explicit TempDir(const std::filesystem::path& parent = std::filesystem::temp_directory_path())
     {
-        std::string name =
-            (std::filesystem::temp_directory_path() / "backstay-test-XXXXXX").string();
+        std::string name = (parent / "backstay-test-XXXXXX").string();
         if (mkdtemp(name.data()) == nullptr) {
             throw std::runtime_error("cannot make a temporary folder: " + name);
         }
@@ -39,6 +39,14 @@ public:
 private:
     std::string path_;
 };
+
+/// Where a sync costs nothing, if there is such a place.
+inline std::filesystem::path quick_folder()
+{
+    constexpr const char* shared = "/dev/shm";
+    return ::access(shared, W_OK) == 0 ? std::filesystem::path(shared)
+                                       : std::filesystem::temp_directory_path();
+}
 
 /// Writes a whole file, replacing what was there.
 inline void write_file(const std::string& path, std::string_view bytes)
