@@ -322,7 +322,7 @@ std::string s3_query(const std::string& query)
 TEST_CASE("a case of the published suite gets another signature than published")
 {
     for (const Vector& v : suite) {
-        CAPTURE(v.name);
+        CAPTURE(std::string(v.name));
         AwsCredentials key = suite_key;
         key.session_token = v.token;
         const SigningRequest request{v.method,
@@ -377,7 +377,7 @@ TEST_CASE("a presigned case of the published suite gets another signature than p
          "3349ee0b81b4b589da0ff28a395c3591e04de515651dd74f298fa992d1507a97"},
     };
     for (const Case& c : cases) {
-        CAPTURE(c.target);
+        CAPTURE(std::string(c.target));
         AwsCredentials key = suite_key;
         key.session_token = c.token;
         const SigningRequest request{"GET", std::string("https://example.amazonaws.com") + c.target,
@@ -509,8 +509,7 @@ TEST_CASE("a request that is signed again is not signed over its old signature")
 
 TEST_CASE("a header that would end its line is refused")
 {
-    for (const char* value :
-         {"a\nb", "a\r\nx: y", "a\n", std::string_view("\x01").data(), "a\rb", "a\x7f"}) {
+    for (const std::string value : {"a\nb", "a\r\nx: y", "a\n", "\x01", "a\rb", "a\x7f"}) {
         CAPTURE(value);
         CHECK_THROWS_AS(
             signed_as_manual({"GET", manual_bucket + "/k", {{"X-Amz-Meta-A", value}}, hash_of("")}),

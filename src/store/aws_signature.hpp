@@ -2,18 +2,14 @@
 
 #include "base/bytes.hpp"
 #include "base/clock.hpp"
+#include "net/header_list.hpp"
 #include "store/aws_credentials.hpp"
 
 #include <string>
 #include <string_view>
-#include <utility>
-#include <vector>
 
 namespace backstay::core
 {
-
-/// Names and values in the order in which they are sent. A name may stand more than once.
-using HeaderList = std::vector<std::pair<std::string, std::string>>;
 
 /// How services differ in what they sign.
 struct SigningRules {
