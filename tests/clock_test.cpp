@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <ctime>
 #include <doctest/doctest.h>
+#include <limits>
 
 using namespace backstay::core;
 
@@ -166,4 +167,25 @@ TEST_CASE("a fake clock stands until it is set")
     CHECK(clock.now() == Timestamp{110, 5});
     clock.set({7, 0});
     CHECK(clock.now() == Timestamp{7, 0});
+}
+
+TEST_CASE("the first and the last of all times are written, and nothing lies before or after them")
+{
+    constexpr auto least = std::numeric_limits<std::int64_t>::min();
+    constexpr auto most = std::numeric_limits<std::int64_t>::max();
+    CHECK(format_time({least, 0}) == "-292277022657-01-27T08:29:52Z");
+    CHECK(format_time({most, 0}) == "292277026596-12-04T15:30:07Z");
+    CHECK(before({least, 0}, {1, 1}).seconds == least);
+    CHECK(before({most, 0}, {-1, -1}).seconds == most);
+}
+
+TEST_CASE("a duration of more than a billion years is none")
+{
+    CHECK(parse_duration("1000000000y") == Duration{12'000'000'000, 0});
+    CHECK_FALSE(parse_duration("1000000000y1mo"));
+    std::string repeated;
+    for (int i = 0; i < 20'000; ++i) {
+        repeated += "1000000000w";
+    }
+    CHECK_FALSE(parse_duration(repeated));
 }

@@ -5,6 +5,7 @@
 #include <charconv>
 #include <ctime>
 #include <fmt/format.h>
+#include <limits>
 
 namespace backstay::core
 {
@@ -209,7 +210,8 @@ Timestamp to_timestamp(const CivilTime& time, std::optional<std::int64_t> offset
 std::string format_time(Timestamp time)
 {
     const std::int64_t days = floor_div(time.seconds, seconds_a_day);
-    const std::int64_t rest = time.seconds - days * seconds_a_day;
+    // Not by multiplying back, which overflows for the least of all times.
+    const std::int64_t rest = (time.seconds % seconds_a_day + seconds_a_day) % seconds_a_day;
     const Date date = date_from(days);
     std::string text = fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}", date.year, date.month,
                                    date.day, rest / 3600, rest / 60 % 60, rest % 60);
@@ -295,6 +297,10 @@ std::optional<Duration> parse_duration(std::string_view text)
         text.remove_prefix(unit->name.size());
         total.months += count * unit->months;
         total.seconds += count * unit->seconds;
+        if (total.months > longest_count * 12 ||
+            total.seconds > longest_count * 7 * seconds_a_day) {
+            return std::nullopt;
+        }
     }
     return total;
 }
@@ -317,6 +323,22 @@ std::string format_duration(Duration duration)
     return text.empty() ? "0s" : text;
 }
 
+namespace
+{
+
+/// The sum, or the end of the numbers that lies where it should be.
+std::int64_t add_within_bounds(std::int64_t a, std::int64_t b)
+{
+    std::int64_t sum = 0;
+    if (__builtin_add_overflow(a, b, &sum)) {
+        return b < 0 ? std::numeric_limits<std::int64_t>::min()
+                     : std::numeric_limits<std::int64_t>::max();
+    }
+    return sum;
+}
+
+} // namespace
+
 Timestamp before(Timestamp time, Duration duration)
 {
     if (duration.months != 0) {
@@ -327,9 +349,9 @@ Timestamp before(Timestamp time, Duration duration)
         date.year = floor_div(months, 12);
         date.month = static_cast<unsigned>(months - date.year * 12) + 1;
         date.day = std::min(date.day, days_in_month(date.year, date.month));
-        time.seconds += (days_from(date) - days) * seconds_a_day;
+        time.seconds = add_within_bounds(time.seconds, (days_from(date) - days) * seconds_a_day);
     }
-    time.seconds -= duration.seconds;
+    time.seconds = add_within_bounds(time.seconds, -duration.seconds);
     return time;
 }
 

@@ -7,6 +7,7 @@
 #include <archive_entry.h>
 #include <clocale>
 #include <fmt/format.h>
+#include <limits>
 #include <map>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -100,8 +101,10 @@ EntryKind kind_of(unsigned type)
 Timestamp time_of(std::int64_t seconds, long nanoseconds)
 {
     const auto fraction = static_cast<std::uint32_t>(std::clamp(nanoseconds, 0L, 999'999'999L));
-    return seconds < 0 && fraction > 0 ? Timestamp{seconds - 1, 1'000'000'000 - fraction}
-                                       : Timestamp{seconds, fraction};
+    constexpr auto least = std::numeric_limits<std::int64_t>::min();
+    return seconds < 0 && seconds > least && fraction > 0
+               ? Timestamp{seconds - 1, 1'000'000'000 - fraction}
+               : Timestamp{seconds, fraction};
 }
 
 const char* text_or_empty(const char* text)
