@@ -176,6 +176,39 @@ TEST_CASE("an entry beyond the limits is refused")
     CHECK(is_refused(encoded(entry), decoded));
 }
 
+TEST_CASE("what a decoder would refuse of an entry is refused of a source")
+{
+    SeededNumbers numbers(4);
+    for (int i = 0; i < 300; ++i) {
+        CHECK_NOTHROW(check_entry_limits(random_entry(numbers)));
+    }
+    const auto refused = [](auto change) {
+        Entry entry = full_entry();
+        change(entry);
+        CHECK(is_refused(encoded(entry), decoded));
+        try {
+            check_entry_limits(entry);
+        } catch (const Error& error) {
+            return error.code() == ErrorCode::invalid && error.subject() == entry.path;
+        }
+        return false;
+    };
+    const std::string long_name(max_name_size + 1, 'a');
+    CHECK(refused([](Entry& entry) { entry.kind = static_cast<EntryKind>(0); }));
+    CHECK(refused([](Entry& entry) { entry.kind = static_cast<EntryKind>(10); }));
+    CHECK(refused([](Entry& entry) { entry.mode = 010000; }));
+    CHECK(refused([&](Entry& entry) { entry.user = long_name; }));
+    CHECK(refused([&](Entry& entry) { entry.group = long_name; }));
+    CHECK(refused([](Entry& entry) { entry.changed->nanoseconds = 1'000'000'000; }));
+    CHECK(refused([](Entry& entry) { entry.link_target.assign(max_link_target + 1, 'a'); }));
+    CHECK(refused([](Entry& entry) { entry.xattrs[0].value.resize(max_xattr_value + 1); }));
+    CHECK(refused([&](Entry& entry) { entry.xattrs[0].name = long_name; }));
+    CHECK(refused([](Entry& entry) { entry.xattrs[0].name.clear(); }));
+    CHECK(refused([](Entry& entry) { entry.xattrs[1].name = entry.xattrs[0].name; }));
+    CHECK(refused([](Entry& entry) { std::swap(entry.xattrs[0], entry.xattrs[1]); }));
+    CHECK(refused([](Entry& entry) { entry.change_token.resize(max_change_token + 1); }));
+}
+
 TEST_CASE("an entry that claims more than it holds is refused")
 {
     CHECK(is_refused(with_fields(1U << 14U, "ffffffffffffffffff01"), decoded));

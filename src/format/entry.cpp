@@ -1,5 +1,6 @@
 #include "format/entry.hpp"
 
+#include "base/error.hpp"
 #include "format/encoding.hpp"
 
 #include <algorithm>
@@ -234,6 +235,48 @@ bool path_less(std::string_view a, std::string_view b)
         return at_a == a.end() && at_b != b.end();
     }
     return rank(*at_a) < rank(*at_b);
+}
+
+namespace
+{
+
+bool xattrs_are_in_bounds(const std::vector<Xattr>& xattrs)
+{
+    const auto out_of_order = [](const Xattr& a, const Xattr& b) { return a.name >= b.name; };
+    return std::all_of(xattrs.begin(), xattrs.end(),
+                       [](const Xattr& xattr) {
+                           return !xattr.name.empty() && xattr.name.size() <= max_name_size &&
+                                  xattr.value.size() <= max_xattr_value;
+                       }) &&
+           std::adjacent_find(xattrs.begin(), xattrs.end(), out_of_order) == xattrs.end();
+}
+
+bool is_in_bounds(const std::optional<Timestamp>& time)
+{
+    return !time || time->nanoseconds < 1'000'000'000;
+}
+
+} // namespace
+
+void check_entry_limits(const Entry& entry)
+{
+    const auto demand = [&entry](bool good, const char* what) {
+        if (!good) {
+            throw Error(ErrorCode::invalid, what, entry.path);
+        }
+    };
+    demand(entry.kind >= EntryKind::file && entry.kind <= EntryKind::image,
+           "its kind is none that can be kept");
+    demand(entry.mode.value_or(0) <= 07777, "its mode has more than the permission bits");
+    demand(entry.user.size() <= max_name_size && entry.group.size() <= max_name_size,
+           "the name of its user or group is too long");
+    demand(is_in_bounds(entry.modified) && is_in_bounds(entry.changed) &&
+               is_in_bounds(entry.created),
+           "a time of it has a second or more of nanoseconds");
+    demand(entry.link_target.size() <= max_link_target, "the target of its link is too long");
+    demand(xattrs_are_in_bounds(entry.xattrs),
+           "its extended attributes are too large, without names, out of order or twice");
+    demand(entry.change_token.size() <= max_change_token, "its change token is too long");
 }
 
 void encode_entry(Encoder& to, const Entry& entry)

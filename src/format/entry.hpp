@@ -93,6 +93,8 @@ class Encoder;
 class Decoder;
 /// One entry; the path is written as it is. decode throws Error{damaged} for anything out of the limits above.
 void encode_entry(Encoder& to, const Entry& entry);
+/// For what comes from a source: throws Error{invalid} if a decoder would refuse the entry for anything but its path.
+void check_entry_limits(const Entry& entry);
 Entry decode_entry(Decoder& from);
 
 } // namespace backstay::core

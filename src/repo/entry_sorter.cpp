@@ -94,6 +94,7 @@ void EntrySorter::add(const Entry& entry)
     if (!is_entry_path(entry.path)) {
         throw Error(ErrorCode::invalid, "this path cannot stand in a tree", entry.path);
     }
+    check_entry_limits(entry);
     Bytes encoded;
     encoded.reserve(512);
     Encoder encoder(encoded);

@@ -95,6 +95,7 @@ struct TreeWriter::State {
 
     static void check_size(const Entry& entry)
     {
+        check_entry_limits(entry);
         if (encoded_size(entry) > max_page_plain - slack) {
             throw Error(ErrorCode::invalid,
                         "its attributes are too large: a tree keeps 4 MiB of them at most",
