@@ -3,6 +3,7 @@
 #include "engine/forget.hpp"
 #include "engine/prune.hpp"
 #include "engine/snapshot_access.hpp"
+#include "engine/verify.hpp"
 #include "support/faulty_store.hpp"
 #include "support/memory_source.hpp"
 #include "support/sample_repository.hpp"
@@ -134,6 +135,25 @@ public:
 
 private:
     std::stop_token stop_;
+};
+
+/// Gives its entries' extended attributes only when it is asked.
+class LateSource : public MemorySource
+{
+public:
+    using MemorySource::MemorySource;
+    std::optional<SourceEntry> next(std::uint32_t lane) override
+    {
+        std::optional<SourceEntry> entry = MemorySource::next(lane);
+        if (entry) {
+            entry->incomplete = true;
+        }
+        return entry;
+    }
+    void complete(std::uint32_t, std::uint64_t, Entry& entry) override
+    {
+        entry.xattrs = {{"user.late", {'1'}}};
+    }
 };
 
 } // namespace
@@ -383,6 +403,19 @@ TEST_CASE("a lane that fails does not leave the others waiting for ever")
     given.source = std::make_shared<HalfDeadSource>();
     CHECK_THROWS_WITH_AS(run_backup(*sample.repository, {given}, {}, small_limits(), context),
                          doctest::Contains("the first lane is lost"), Error);
+}
+
+TEST_CASE("verify compares what an incomplete entry lacks, too")
+{
+    SampleRepository sample;
+    Files one{{"a.txt", seeded_bytes(1, 1000)}};
+    back_up(*sample.repository, std::make_shared<LateSource>(one));
+    const SnapshotList list = list_snapshots(*sample.repository, {});
+    LateSource source(one);
+    JobContext context;
+    const Record verified = run_verify(*sample.repository, list.snapshots.at(0), "data", source,
+                                       small_limits(), context);
+    CHECK(verified.number("differences") == 0);
 }
 
 TEST_CASE("an interrupted backup goes on from its checkpoint without reading again")

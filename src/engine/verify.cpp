@@ -87,6 +87,9 @@ private:
         if (lies_above_a_root(path)) {
             return; // kept so that a restore can make it; what else happens in it is not ours
         }
+        if (living.incomplete) {
+            source_.complete(lane, living.item, living.entry);
+        }
         std::vector<std::string> what = differing_attributes(*kept, living.entry);
         if (has_content(kept->kind) && kept->kind == living.entry.kind &&
             !same_content(lane, living, *kept, chunker)) {
