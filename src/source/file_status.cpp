@@ -102,6 +102,11 @@ Bytes make_change_token(const FileStatus& status, Timestamp now)
     if (young(status.changed) || young(status.modified)) {
         return {};
     }
+    return encode_change_token(status);
+}
+
+Bytes encode_change_token(const FileStatus& status)
+{
     Bytes token;
     Encoder to(token);
     to.u8(token_version);

@@ -35,11 +35,8 @@ struct FileStatus {
 /// follows a symlink.
 int read_status(int descriptor, const std::string& name, FileStatus& status);
 
-/// Which reasons to read a file again count.
-struct TokenRules {
-    bool ignore_change_time = false;
-    bool ignore_inode = false;
-};
+/// What stands for a state of a file's content.
+Bytes encode_change_token(const FileStatus& status);
 /// A change token; empty if the state is so young that another change could look the same.
 Bytes make_change_token(const FileStatus& status, Timestamp now);
 

@@ -15,7 +15,7 @@ void FolderQueue::push(Folder folder)
 std::optional<FolderQueue::Folder> FolderQueue::next(const std::stop_token& stop)
 {
     std::unique_lock lock(mutex_);
-    --walking_;
+    walking_ -= walking_ > 0 ? 1 : 0;
     if (walking_ == 0) {
         changed_.notify_all();
     }

@@ -20,23 +20,24 @@ class FolderReader
 public:
     FolderReader();
     ~FolderReader();
-    FolderReader(FolderReader&&) noexcept;
-    FolderReader& operator=(FolderReader&&) noexcept;
 
     /// 0, or errno.
     int open(const std::string& path);
     /// Empty at the end; error() tells whether it was one.
     std::optional<std::string> next();
     int error() const { return error_; }
-    int descriptor() const;
-    bool is_open() const { return stream_ != nullptr; }
-    void close() { stream_.reset(); }
+    /// Null if none is open; may be kept beyond close().
+    const std::shared_ptr<FileDescriptor>& folder() const { return folder_; }
+    bool is_open() const { return folder_ != nullptr; }
+    void close() { folder_.reset(); }
 
 private:
-    struct Close {
-        void operator()(void* stream) const noexcept;
-    };
-    std::unique_ptr<void, Close> stream_; // DIR
+    bool fill();
+
+    std::shared_ptr<FileDescriptor> folder_;
+    std::unique_ptr<char[]> records_; ///< as the kernel gives them
+    std::size_t at_ = 0;
+    std::size_t end_ = 0;
     int error_ = 0;
 };
 

@@ -1,5 +1,6 @@
 #include "source/tree_filter.hpp"
 
+#include "base/error.hpp"
 #include "base/file.hpp"
 
 #include <fcntl.h>
@@ -19,6 +20,9 @@ constexpr const char* cache_header = "Signature: 8a477f597d28d172789f06886806bc5
 /// a command line are: gitignore's own anchor would be the file system's root.
 std::string anywhere(const std::string& pattern)
 {
+    if (pattern.starts_with('#')) {
+        return pattern;
+    }
     const std::size_t begin = pattern.starts_with('!') ? 1 : 0;
     const std::string_view body = std::string_view(pattern).substr(begin);
     const std::size_t slash = body.find('/');
@@ -40,8 +44,13 @@ TreeFilter::TreeFilter(const TreeSourceOptions& options)
     }
     for (const std::string& marker : options.exclude_if_present) {
         const std::size_t colon = marker.find(':');
-        markers_.push_back(
-            {marker.substr(0, colon), colon == std::string::npos ? "" : marker.substr(colon + 1)});
+        const std::string name = marker.substr(0, colon);
+        if (!is_entry_name(name)) {
+            throw Error(ErrorCode::invalid,
+                        "what marks a folder is the name of a file, without '/', and not empty",
+                        marker);
+        }
+        markers_.push_back({name, colon == std::string::npos ? "" : marker.substr(colon + 1)});
     }
     if (options.exclude_caches) {
         markers_.push_back({cache_tag, cache_header});
@@ -62,15 +71,20 @@ bool TreeFilter::leaves_out(const std::string& path, const FileStatus& status) c
 
 bool TreeFilter::has_marker(int folder, const Marker& marker) const
 {
-    const FileDescriptor file(
-        ::openat(folder, marker.name.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
-    if (!file) {
+    FileStatus status;
+    const bool there = read_status(folder, marker.name, status) == 0;
+    if (!there || marker.header.empty()) {
+        return there;
+    }
+    if (status.kind != EntryKind::file) {
         return false;
     }
+    const FileDescriptor file(::openat(folder, marker.name.c_str(),
+                                       O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | O_NOFOLLOW));
     std::string start(marker.header.size(), '\0');
-    return marker.header.empty() ||
-           (::read(file.get(), start.data(), start.size()) == static_cast<ssize_t>(start.size()) &&
-            start == marker.header);
+    return file &&
+           ::read(file.get(), start.data(), start.size()) == static_cast<ssize_t>(start.size()) &&
+           start == marker.header;
 }
 
 const std::string* TreeFilter::only_kept_name(int folder) const

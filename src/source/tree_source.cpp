@@ -93,8 +93,16 @@ struct Walk {
     std::stop_token stop;
     FolderQueue folders;
     OwnerNames names;
-    std::vector<std::string> roots; ///< absolute, sorted, none inside another
+    std::vector<std::string> roots; ///< absolute, sorted
+    std::vector<std::string> seeds; ///< the roots and the folders above them, "/" left out, sorted
 };
+
+bool any_below(const std::vector<std::string>& sorted, const std::string& folder)
+{
+    const std::string prefix = folder == "/" ? folder : folder + "/";
+    const auto at = std::lower_bound(sorted.begin(), sorted.end(), prefix);
+    return at != sorted.end() && at->starts_with(prefix);
+}
 
 /// One lane: folders from the queue, their entries in the order they are read. One thread at a
 /// time.
@@ -103,8 +111,17 @@ class TreeLane
 public:
     explicit TreeLane(Walk& walk) : walk_(walk) {}
 
-    /// Given before anything else: the roots and the folders above them.
-    void seed(std::vector<std::string> paths) { seeds_.assign(paths.begin(), paths.end()); }
+    /// Makes this lane give the roots and the folders above them, before anything else.
+    void seed()
+    {
+        seeds_.assign(walk_.seeds.begin(), walk_.seeds.end());
+        if (std::binary_search(walk_.roots.begin(), walk_.roots.end(), "/")) {
+            FileStatus status;
+            read_status(AT_FDCWD, "/", status);
+            descend("/", status.device);
+            walked_seeds_["/"] = status.device;
+        }
+    }
 
     std::optional<SourceEntry> next()
     {
@@ -135,23 +152,27 @@ public:
             if (kept_name_ != nullptr && *name != *kept_name_) {
                 continue;
             }
-            if (auto entry = give(open_folder_, *name, join(folder_.path, *name), false)) {
+            if (auto entry = give_found(*name, join(folder_.path, *name))) {
                 return entry;
             }
         }
     }
 
-    void complete(std::uint64_t number, Entry& entry) const
+    void complete(std::uint64_t number, Entry& entry)
     {
-        add_xattrs(items_.at(number), entry);
+        Item& item = items_.at(number);
+        try {
+            open_if_needed(item);
+        } catch (const Error&) {
+            return; // reading it will fail as well, and tell
+        }
+        add_xattrs(item, entry);
     }
 
     std::size_t read(std::uint64_t number, std::uint64_t offset, MutableByteSpan buffer)
     {
         Item& item = items_.at(number);
-        if (!item.file) {
-            open_file(item);
-        }
+        open_if_needed(item);
         // Up to where the file ended when it was looked at, there is no need to ask for its end: if
         // it has grown since, outcome() sees it.
         const std::uint64_t size = item.status.size;
@@ -164,9 +185,7 @@ public:
     std::optional<SnapshotStream::Extent> next_data(std::uint64_t number, std::uint64_t offset)
     {
         Item& item = items_.at(number);
-        if (!item.file) {
-            open_file(item);
-        }
+        open_if_needed(item);
         const off_t begin = ::lseek(item.file.get(), static_cast<off_t>(offset), SEEK_DATA);
         if (begin < 0) {
             return errno == ENXIO ? std::nullopt
@@ -184,7 +203,9 @@ public:
         if (!item.file || read_status(item.file.get(), "", status) != 0) {
             return DataSource::Outcome::stable;
         }
-        if (status.links == 0) {
+        const bool same_bytes =
+            status.size == item.status.size && status.modified == item.status.modified;
+        if (status.links == 0 && same_bytes) {
             return DataSource::Outcome::vanished;
         }
         if (status.same_state(item.status)) {
@@ -192,6 +213,8 @@ public:
         }
         item.status = status;
         fill_entry(status, now);
+        name_owners(status, now);
+        add_xattrs(item, now);
         now.change_token.clear(); // it has just changed
         return DataSource::Outcome::changed;
     }
@@ -207,85 +230,150 @@ private:
             return false;
         }
         folder_ = std::move(*folder);
+        open_folder_.reset();
         if (const int error = reader_.open(folder_.path); error != 0) {
             walk_.problem(error, folder_.path,
                           error == ENOENT ? "vanished before it was read"
                                           : "cannot open the folder");
             return true;
         }
-        open_folder_ =
-            std::make_shared<FileDescriptor>(::fcntl(reader_.descriptor(), F_DUPFD_CLOEXEC, 0));
-        kept_name_ = walk_.filter.only_kept_name(reader_.descriptor());
+        open_folder_ = reader_.folder();
+        kept_name_ = walk_.filter.only_kept_name(open_folder_->get());
+        holds_seeds_ = any_below(walk_.seeds, folder_.path);
         return true;
     }
 
+    /// A root, or a folder above one.
     std::optional<SourceEntry> give_seed(const std::string& path)
     {
-        const std::string folder = parent_of(path);
-        const auto open = std::make_shared<FileDescriptor>(open_path(folder, O_PATH | O_DIRECTORY));
-        if (!*open) {
+        const bool is_root = std::binary_search(walk_.roots.begin(), walk_.roots.end(), path);
+        // What leads to a root is a folder, whether a symlink leads there or not.
+        const std::string place = is_root ? path : path + "/.";
+        const auto folder = std::make_shared<FileDescriptor>(
+            open_path(is_root ? parent_of(path) + "/." : place, O_PATH | O_DIRECTORY));
+        if (!*folder) {
             walk_.problem(errno, path, "cannot reach it");
             return std::nullopt;
         }
-        const bool is_root = std::binary_search(walk_.roots.begin(), walk_.roots.end(), path);
-        return give(open, name_of(path), path, is_root);
+        const std::string name = name_of(place);
+        FileStatus status;
+        if (!look_at(folder->get(), name, path, status)) {
+            return std::nullopt;
+        }
+        if (status.kind == EntryKind::directory) {
+            walk_seed(path, status, is_root);
+        }
+        return make_entry({path, folder, status, {}}, name, place);
     }
 
-    /// `path` is in `folder` under `name`. Empty: left out, or a problem was told.
-    std::optional<SourceEntry> give(const OpenFolder& folder, const std::string& name,
-                                    const std::string& path, bool is_root)
+    /// Roots are walked whatever the patterns say; a folder between two roots as if it had been
+    /// found.
+    void walk_seed(const std::string& path, const FileStatus& status, bool is_root)
     {
+        std::uint64_t device = status.device;
+        if (!is_root) {
+            const auto outer = walked_seeds_.find(parent_of(path));
+            const FileDescriptor above = open_path(parent_of(path) + "/.", O_PATH | O_DIRECTORY);
+            FileStatus itself;
+            const bool found = outer != walked_seeds_.end() && above &&
+                               read_status(above.get(), name_of(path), itself) == 0 &&
+                               itself.kind == EntryKind::directory &&
+                               walk_.filter.only_kept_name(above.get()) == nullptr &&
+                               !walk_.filter.leaves_out(path.substr(1), itself) &&
+                               stays(status, outer->second);
+            if (!found) {
+                return;
+            }
+            device = outer->second;
+        }
+        walked_seeds_[path] = device;
+        descend(path, device);
+    }
+
+    /// What lies in the folder that is walked. Empty: left out, or a problem was told.
+    std::optional<SourceEntry> give_found(const std::string& name, const std::string& path)
+    {
+        if (holds_seeds_ && std::binary_search(walk_.seeds.begin(), walk_.seeds.end(), path)) {
+            return std::nullopt; // has been given
+        }
         FileStatus status;
-        if (const int error = read_status(folder->get(), name, status); error != 0) {
+        if (!look_at(open_folder_->get(), name, path, status) ||
+            walk_.filter.leaves_out(path.substr(1), status)) {
+            return std::nullopt;
+        }
+        // A mount point is kept as an empty folder if mounts are not crossed.
+        if (status.kind == EntryKind::directory && stays(status, folder_.device)) {
+            descend(path, folder_.device);
+        }
+        return make_entry({path, open_folder_, status, {}}, name, path);
+    }
+
+    bool look_at(int folder, const std::string& name, const std::string& path,
+                 FileStatus& status) const
+    {
+        const int error = read_status(folder, name, status);
+        if (error != 0) {
             walk_.problem(error, path,
                           error == ENOENT ? "vanished before it was read" : "cannot be looked at");
-            return std::nullopt;
         }
-        const bool above_a_root = !is_root && is_above_a_root(path);
-        const std::string inside = path.substr(1);
-        if (!is_root && !above_a_root && walk_.filter.leaves_out(inside, status)) {
-            return std::nullopt;
-        }
+        return error == 0;
+    }
+
+    bool stays(const FileStatus& status, std::uint64_t device) const
+    {
+        return !walk_.options.one_file_system || status.device == device;
+    }
+
+    void descend(const std::string& path, std::uint64_t device)
+    {
+        walk_.folders.push({path, device});
+    }
+
+    /// `place`: a path to it that ends in `name`. Empty: a problem was told.
+    std::optional<SourceEntry> make_entry(Item item, const std::string& name,
+                                          const std::string& place)
+    {
         SourceEntry entry;
-        entry.entry.path = inside;
-        fill_entry(status, entry.entry);
-        entry.entry.user = walk_.names.user(status.user_id);
-        entry.entry.group = walk_.names.group(status.group_id);
-        if (status.kind == EntryKind::symlink &&
-            !read_target(folder->get(), name, path, entry.entry)) {
+        entry.entry.path = item.path.substr(1);
+        fill_entry(item.status, entry.entry);
+        name_owners(item.status, entry.entry);
+        if (item.status.kind == EntryKind::symlink &&
+            !read_target(item.folder->get(), name, item.path, entry.entry)) {
             return std::nullopt;
         }
-        if (status.kind == EntryKind::directory && !above_a_root) {
-            descend(path, status, is_root);
-        }
-        if (status.kind == EntryKind::file) {
-            entry.entry.change_token = token_of(status, inside);
-            entry.sparse = status.is_sparse();
+        const bool is_file = item.status.kind == EntryKind::file;
+        if (is_file) {
+            entry.entry.change_token = token_of(item.status, entry.entry.path);
+            entry.sparse = item.status.is_sparse();
         }
         // A change of extended attributes sets the change time, which the token holds.
-        entry.incomplete = !entry.entry.change_token.empty() && !walk_.options.ignore_change_time;
-        entry.item = ++last_item_;
-        const auto item = items_.emplace(entry.item, Item{path, folder, status, {}}).first;
+        entry.incomplete = is_file && !walk_.options.ignore_change_time;
         if (!entry.incomplete) {
-            add_xattrs(item->second, entry.entry);
+            const int error = read_xattrs(item.folder->get(), name, place, entry.entry.xattrs);
+            tell_lost_xattrs(error, item.path);
         }
+        entry.item = ++last_item_;
+        items_.emplace(entry.item, std::move(item));
         return entry;
     }
 
-    void add_xattrs(const Item& item, Entry& entry) const
+    void name_owners(const FileStatus& status, Entry& entry)
     {
-        const int error =
-            read_xattrs(item.folder->get(), name_of(item.path), item.path, entry.xattrs);
-        if (error != 0) {
-            walk_.problem(error, item.path, "cannot read its extended attributes");
-        }
+        entry.user = walk_.names.user(status.user_id);
+        entry.group = walk_.names.group(status.group_id);
     }
 
-    bool is_above_a_root(const std::string& path) const
+    /// Of an open file.
+    void add_xattrs(const Item& item, Entry& entry) const
     {
-        const std::string prefix = path + "/";
-        const auto at = std::lower_bound(walk_.roots.begin(), walk_.roots.end(), prefix);
-        return at != walk_.roots.end() && at->starts_with(prefix);
+        tell_lost_xattrs(read_xattrs(item.file.get(), entry.xattrs), item.path);
+    }
+
+    void tell_lost_xattrs(int error, const std::string& path) const
+    {
+        if (error != 0) {
+            walk_.problem(error, path, "cannot read its extended attributes");
+        }
     }
 
     bool read_target(int folder, const std::string& name, const std::string& path, Entry& entry)
@@ -300,16 +388,6 @@ private:
         return true;
     }
 
-    /// A mount point is kept as an empty folder if mounts are not crossed.
-    void descend(const std::string& path, const FileStatus& status, bool is_root)
-    {
-        const std::uint64_t device = is_root ? status.device : folder_.device;
-        if (walk_.options.one_file_system && status.device != device) {
-            return;
-        }
-        walk_.folders.push({path, device});
-    }
-
     Bytes token_of(const FileStatus& status, const std::string& path) const
     {
         Bytes token = make_change_token(status, system_clock().now());
@@ -322,13 +400,15 @@ private:
             before->modified != status.modified) {
             return token;
         }
-        const bool same_change =
-            walk_.options.ignore_change_time || before->changed == status.changed;
-        // An inode number is kept only of files with several names: of others only the token tells
-        // it.
-        const bool same_inode = walk_.options.ignore_inode || before->change_token == token ||
-                                walk_.options.ignore_change_time;
-        return same_change && same_inode ? before->change_token : token;
+        FileStatus forgiven = status;
+        if (walk_.options.ignore_change_time) {
+            forgiven.changed = before->changed.value_or(status.changed);
+        }
+        // An inode number is kept only of files with several names: of others only the token tells.
+        const bool same = walk_.options.ignore_inode
+                              ? before->changed == forgiven.changed
+                              : before->change_token == encode_change_token(forgiven);
+        return same ? before->change_token : token;
     }
 
     /// A parent that cannot be read is no parent.
@@ -344,13 +424,20 @@ private:
         }
     }
 
-    void open_file(Item& item)
+    void open_if_needed(Item& item)
     {
+        if (item.file) {
+            return;
+        }
         const std::string name = name_of(item.path);
         constexpr int flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
-        FileDescriptor file(::openat(item.folder->get(), name.c_str(), flags | O_NOATIME));
-        if (!file && errno == EPERM) {
+        // Who may not leave the access time alone is told once for each owner.
+        const bool leave_time = refused_owner_ != item.status.user_id;
+        FileDescriptor file(
+            ::openat(item.folder->get(), name.c_str(), flags | (leave_time ? O_NOATIME : 0)));
+        if (!file && errno == EPERM && leave_time) {
             file = FileDescriptor(::openat(item.folder->get(), name.c_str(), flags));
+            refused_owner_ = file ? std::optional(item.status.user_id) : refused_owner_;
         }
         if (!file) {
             const int error = errno;
@@ -378,25 +465,12 @@ private:
     OpenFolder open_folder_;
     FolderReader reader_;
     const std::string* kept_name_ = nullptr;
+    bool holds_seeds_ = false;
+    std::map<std::string, std::uint64_t> walked_seeds_; ///< with their roots' devices
+    std::optional<std::uint32_t> refused_owner_;
     std::map<std::uint64_t, Item> items_;
     std::uint64_t last_item_ = 0;
 };
-
-/// Roots that lie in another are its business.
-std::vector<std::string> outermost(const std::vector<std::string>& sorted)
-{
-    std::vector<std::string> kept;
-    for (const std::string& root : sorted) {
-        const bool inside =
-            std::any_of(kept.begin(), kept.end(), [&root](const std::string& other) {
-                return other == "/" || root.starts_with(other + "/");
-            });
-        if (!inside) {
-            kept.push_back(root);
-        }
-    }
-    return kept;
-}
 
 /// Roots and the folders above them, each once, outermost first.
 std::vector<std::string> seeds_of(const std::vector<std::string>& roots)
@@ -432,17 +506,13 @@ public:
     SessionPlan open(SnapshotView* parent, ProblemSink problems, std::stop_token stop) override
     {
         walk_ = std::make_unique<Walk>(options_, parent, std::move(problems), std::move(stop));
-        walk_->roots = existing(outermost(absolute_roots(options_.roots)));
+        walk_->roots = existing(absolute_roots(options_.roots));
+        walk_->seeds = seeds_of(walk_->roots);
         lanes_.clear();
         for (std::uint32_t i = 0; i < options_.lanes; ++i) {
             lanes_.push_back(std::make_unique<TreeLane>(*walk_));
         }
-        lanes_.front()->seed(seeds_of(walk_->roots));
-        if (walk_->roots.front() == "/") {
-            FileStatus status;
-            read_status(AT_FDCWD, "/", status);
-            walk_->folders.push({"/", status.device});
-        }
+        lanes_.front()->seed();
         return {options_.lanes, 0, 0};
     }
 

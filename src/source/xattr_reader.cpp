@@ -1,6 +1,7 @@
 #include "source/xattr_reader.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <climits>
 #include <fmt/format.h>
@@ -16,12 +17,13 @@ constexpr std::size_t first_list_size = 4096;
 constexpr std::size_t most_list_size = 65536;  // XATTR_LIST_MAX
 constexpr std::size_t most_value_size = 65536; // XATTR_SIZE_MAX
 
-/// 0, or errno. A value that grows between two calls is asked for again.
-int read_value(const std::string& path, const std::string& name, Bytes& value)
+/// 0, or errno. A value that grows between two calls is asked for again. `get`: as lgetxattr.
+template <typename Get>
+int read_value(const Get& get, const std::string& name, Bytes& value)
 {
     value.resize(256);
     while (true) {
-        const ssize_t size = ::lgetxattr(path.c_str(), name.c_str(), value.data(), value.size());
+        const ssize_t size = get(name.c_str(), value.data(), value.size());
         if (size >= 0) {
             value.resize(static_cast<std::size_t>(size));
             return 0;
@@ -33,29 +35,28 @@ int read_value(const std::string& path, const std::string& name, Bytes& value)
     }
 }
 
-} // namespace
-
-int read_xattrs(int folder, const std::string& name, const std::string& path,
-                std::vector<Xattr>& xattrs)
+/// `list`: as llistxattr.
+template <typename List, typename Get>
+int read_all(const List& list, const Get& get, std::vector<Xattr>& xattrs)
 {
     xattrs.clear();
-    const std::string place =
-        path.size() < PATH_MAX ? path : fmt::format("/proc/self/fd/{}/{}", folder, name);
-    std::string list(first_list_size, '\0');
-    ssize_t size = ::llistxattr(place.c_str(), list.data(), list.size());
+    std::array<char, first_list_size> first; // not zeroed: most files have none
+    std::string longer;
+    const char* names = first.data();
+    ssize_t size = list(first.data(), first.size());
     if (size < 0 && errno == ERANGE) {
-        list.resize(most_list_size);
-        size = ::llistxattr(place.c_str(), list.data(), list.size());
+        longer.resize(most_list_size);
+        names = longer.data();
+        size = list(longer.data(), longer.size());
     }
     if (size < 0) {
         return errno == ENOTSUP ? 0 : errno;
     }
     for (std::size_t at = 0; at < static_cast<std::size_t>(size);) {
-        const std::string key = list.c_str() + at;
-        at += key.size() + 1;
         Xattr xattr;
-        xattr.name = key;
-        const int error = read_value(place, key, xattr.value);
+        xattr.name = names + at;
+        at += xattr.name.size() + 1;
+        const int error = read_value(get, xattr.name, xattr.value);
         if (error == ENODATA) {
             continue; // taken away since
         }
@@ -67,6 +68,30 @@ int read_xattrs(int folder, const std::string& name, const std::string& path,
     std::sort(xattrs.begin(), xattrs.end(),
               [](const Xattr& a, const Xattr& b) { return a.name < b.name; });
     return 0;
+}
+
+} // namespace
+
+int read_xattrs(int folder, const std::string& name, const std::string& path,
+                std::vector<Xattr>& xattrs)
+{
+    const std::string place =
+        path.size() < PATH_MAX ? path : fmt::format("/proc/self/fd/{}/{}", folder, name);
+    return read_all(
+        [&](char* to, std::size_t size) { return ::llistxattr(place.c_str(), to, size); },
+        [&](const char* key, void* to, std::size_t size) {
+            return ::lgetxattr(place.c_str(), key, to, size);
+        },
+        xattrs);
+}
+
+int read_xattrs(int file, std::vector<Xattr>& xattrs)
+{
+    return read_all([&](char* to, std::size_t size) { return ::flistxattr(file, to, size); },
+                    [&](const char* key, void* to, std::size_t size) {
+                        return ::fgetxattr(file, key, to, size);
+                    },
+                    xattrs);
 }
 
 } // namespace backstay::core

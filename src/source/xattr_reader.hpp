@@ -13,5 +13,7 @@ namespace backstay::core
 /// none.
 int read_xattrs(int folder, const std::string& name, const std::string& path,
                 std::vector<Xattr>& xattrs);
+/// Of an open file.
+int read_xattrs(int file, std::vector<Xattr>& xattrs);
 
 } // namespace backstay::core
