@@ -113,10 +113,7 @@ void demand_prefix(std::string_view prefix)
 
 void demand_region(const std::string& region)
 {
-    const bool letters = std::all_of(region.begin(), region.end(), [](char c) {
-        return is_alphanumeric(c) || c == '-' || c == '_';
-    });
-    if (region.empty() || region.size() > 63 || !letters) {
+    if (!is_region_name(region)) {
         refuse("this is no region's name, such as eu-west-1", region);
     }
 }
@@ -166,21 +163,6 @@ constexpr std::array<std::pair<std::string_view, AwsPartition>, 7> partitions{{
     {"eu-isoe-", {"aws-iso-e", "cloud.adc-e.uk", false, true}},
     {"eusc-", {"aws-eusc", "amazonaws.eu", true, true}},
 }};
-
-/// The region in a host of Amazon's: s3.eu-west-1.amazonaws.com, s3-eu-west-1.amazonaws.com,
-/// s3.dualstack.eu-west-1.amazonaws.com; empty if there is none.
-std::string region_in_host(std::string_view host)
-{
-    const std::size_t suffix = host.find(".amazonaws.com");
-    if (suffix == std::string_view::npos || !host.starts_with("s3")) {
-        return {};
-    }
-    std::string_view name = host.substr(2, suffix - 2);
-    name.remove_prefix(std::min(name.rfind('.') + 1, name.size())); // npos + 1 is 0
-    name.remove_prefix(name.starts_with('-') ? 1 : 0);
-    const bool numbered = !name.empty() && name.back() >= '0' && name.back() <= '9';
-    return numbered ? std::string(name) : std::string();
-}
 
 std::string aws_host(const std::string& region, const S3EndpointOptions& options)
 {
@@ -233,7 +215,7 @@ S3Endpoint custom_endpoint(const std::string& bucket, const S3EndpointOptions& o
     S3Endpoint out;
     out.bucket = bucket;
     out.aws = url.host.find(".amazonaws.com") != std::string::npos;
-    out.region = options.region.empty() ? region_in_host(url.host) : options.region;
+    out.region = options.region.empty() ? aws_region_in_host(url.host) : options.region;
     if (out.region.empty()) {
         out.region = default_region;
     }
@@ -298,6 +280,26 @@ S3Endpoint resolve_s3_endpoint(const std::string& bucket, const S3EndpointOption
     demand_bucket(bucket, options.endpoint.empty());
     return options.endpoint.empty() ? aws_endpoint(bucket, options)
                                     : custom_endpoint(bucket, options);
+}
+
+bool is_region_name(std::string_view text)
+{
+    return !text.empty() && text.size() <= 63 && std::all_of(text.begin(), text.end(), [](char c) {
+        return is_alphanumeric(c) || c == '-' || c == '_';
+    });
+}
+
+std::string aws_region_in_host(std::string_view host)
+{
+    const std::size_t suffix = host.find(".amazonaws.com");
+    if (suffix == std::string_view::npos || !host.starts_with("s3")) {
+        return {};
+    }
+    std::string_view name = host.substr(2, suffix - 2);
+    name.remove_prefix(std::min(name.rfind('.') + 1, name.size())); // npos + 1 is 0
+    name.remove_prefix(name.starts_with('-') ? 1 : 0);
+    const bool numbered = !name.empty() && name.back() >= '0' && name.back() <= '9';
+    return numbered && is_region_name(name) ? std::string(name) : std::string();
 }
 
 const AwsPartition& aws_partition_of(std::string_view region)

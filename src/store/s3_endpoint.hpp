@@ -59,6 +59,13 @@ struct AwsPartition {
 };
 const AwsPartition& aws_partition_of(std::string_view region);
 
+/// Whether it may be a region's name, and so stand in a host's.
+bool is_region_name(std::string_view text);
+
+/// The region in a host of Amazon's: s3.eu-west-1.amazonaws.com, s3-eu-west-1.amazonaws.com,
+/// s3.dualstack.eu-west-1.amazonaws.com; empty if there is none.
+std::string aws_region_in_host(std::string_view host);
+
 /// https://sts.REGION.SUFFIX; Error{invalid} for a region that is no name.
 std::string sts_endpoint(const std::string& region, bool fips);
 
