@@ -5,7 +5,7 @@
 #include "engine/snapshot_access.hpp"
 #include "engine/verify.hpp"
 #include "support/faulty_store.hpp"
-#include "support/memory_source.hpp"
+#include "support/sample_backup.hpp"
 #include "support/sample_repository.hpp"
 #include "support/seeded_bytes.hpp"
 
@@ -18,94 +18,6 @@ using namespace backstay::core;
 
 namespace
 {
-
-using Files = MemorySource::Files;
-
-EngineLimits small_limits()
-{
-    EngineLimits limits;
-    limits.threads = 2;
-    limits.memory = 32 * MiB;
-    return limits;
-}
-
-Files monday()
-{
-    return {{"a.txt", seeded_bytes(1, 1000)},
-            {"folder/b.bin", seeded_bytes(2, 300'000)},
-            {"folder/deep/c", {}},
-            {"z", seeded_bytes(3, 5)}};
-}
-
-Files tuesday()
-{
-    Files files = monday();
-    files["folder/d.bin"] = seeded_bytes(4, 200'000);
-    files["a.txt"] = seeded_bytes(5, 1200);
-    files.erase("z");
-    return files;
-}
-
-Record back_up(Repository& repository, const std::shared_ptr<MemorySource>& source,
-               BackupOptions options = {})
-{
-    JobContext context;
-    BackupSource given;
-    given.name = "data";
-    given.kind = "host";
-    given.source = source;
-    return run_backup(repository, {given}, options, small_limits(), context);
-}
-
-Record back_up(Repository& repository, const Files& files, BackupOptions options = {})
-{
-    return back_up(repository, std::make_shared<MemorySource>(files), std::move(options));
-}
-
-Files contents(Repository& repository, const Snapshot& snapshot)
-{
-    Files files;
-    SnapshotAccess access(repository, snapshot, small_limits(), SnapshotAccess::Announce::no, {});
-    const auto view = access.at("data");
-    const auto cursor = view->walk("", SnapshotView::Depth::all_levels);
-    while (const auto entry = cursor->next()) {
-        if (entry->kind != EntryKind::file) {
-            continue;
-        }
-        const auto stream = view->open_stream(*entry);
-        Bytes bytes(static_cast<std::size_t>(stream->size()));
-        bytes.resize(stream->read_at(0, bytes, {}));
-        files[entry->path] = bytes;
-    }
-    return files;
-}
-
-std::vector<Files> all_contents(Repository& repository)
-{
-    std::vector<Files> all;
-    for (const Snapshot& snapshot : list_snapshots(repository, {}).snapshots) {
-        all.push_back(contents(repository, snapshot));
-    }
-    return all;
-}
-
-std::int64_t problems_of_check(Repository& repository)
-{
-    JobContext context;
-    CheckOptions options;
-    options.read_data = 100;
-    return run_check(repository, options, small_limits(), context).number("problems");
-}
-
-/// Waits for nobody: everybody else has crashed.
-PruneOptions prune_all()
-{
-    PruneOptions options;
-    options.max_unused_fraction = 0;
-    options.max_unused_bytes = 0;
-    options.fence_after = 0;
-    return options;
-}
 
 /// Its first lane cannot go on; its second waits until it is stopped, as a walk does for folders
 /// that the first may still find.
