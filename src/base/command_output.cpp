@@ -1,8 +1,10 @@
 #include "base/command_output.hpp"
 
+#include "base/child_exit.hpp"
 #include "base/error.hpp"
 #include "base/file.hpp"
 
+#include <array>
 #include <cerrno>
 #include <csignal>
 #include <fcntl.h>
@@ -10,7 +12,9 @@
 #include <poll.h>
 #include <spawn.h>
 #include <sys/wait.h>
+#include <system_error>
 #include <unistd.h>
+#include <utility>
 
 namespace backstay::core
 {
@@ -27,19 +31,19 @@ public:
     {
         if (pid_ > 0) {
             ::kill(pid_, SIGKILL);
-            wait();
+            reap(pid_);
         }
     }
     Child(const Child&) = delete;
     Child& operator=(const Child&) = delete;
 
-    int wait()
+    /// What it ended with. Throws Error{cancelled}.
+    int wait(const std::string& subject, const std::stop_token& stop)
     {
-        int status = 0;
-        while (::waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
+        if (!wait_for_exit(pid_, stop)) {
+            throw Error(ErrorCode::cancelled, "cancelled", subject);
         }
-        pid_ = -1;
-        return status;
+        return reap(std::exchange(pid_, -1));
     }
 
 private:
@@ -73,7 +77,10 @@ pid_t spawn(const std::vector<std::string>& arguments, int output)
     if (const int failed =
             ::posix_spawnp(&pid, argv[0], actions.get(), nullptr, argv.data(), environ);
         failed != 0) {
-        throw_system_error(failed, "cannot run the command", arguments.front(), ErrorCode::invalid);
+        throw Error(
+            ErrorCode::invalid,
+            fmt::format("cannot run the command: {}", std::generic_category().message(failed)),
+            arguments.front(), failed);
     }
     return pid;
 }
@@ -81,7 +88,7 @@ pid_t spawn(const std::vector<std::string>& arguments, int output)
 /// Whether there is something to read (or the end) now.
 bool wait_readable(int fd, const std::stop_token& stop)
 {
-    constexpr int slice_ms = 100; // how late a stop may be seen
+    constexpr int slice_ms = 50; // how late a stop may be seen
     pollfd descriptor{fd, POLLIN, 0};
     while (!stop.stop_requested()) {
         if (::poll(&descriptor, 1, slice_ms) > 0) {
@@ -186,7 +193,7 @@ Bytes run_for_output(const std::vector<std::string>& arguments, std::size_t limi
     Child child(spawn(arguments, writing.get()));
     writing = FileDescriptor();
     Bytes output = read_all(reading.get(), limit, arguments.front(), stop);
-    demand_success(child.wait(), arguments.front());
+    demand_success(child.wait(arguments.front(), stop), arguments.front());
     return output;
 }
 

@@ -1,3 +1,4 @@
+#include "base/child_exit.hpp"
 #include "base/file.hpp"
 #include "source/single_entry_source.hpp"
 #include "source/stream_source.hpp"
@@ -14,6 +15,7 @@
 #include <sys/wait.h>
 #include <thread>
 #include <unistd.h>
+#include <utility>
 
 namespace backstay::core
 {
@@ -22,6 +24,7 @@ namespace
 {
 
 constexpr std::size_t kept_of_standard_error = 4096; ///< the end, which says why
+constexpr std::size_t most_after_the_end = 65536;    ///< as much as a pipe holds
 constexpr int look_around_ms = 50;
 constexpr int patience_ms = 2000; ///< between asking to end and killing
 
@@ -106,7 +109,8 @@ private:
     {
         std::array<char, 4096> buffer{};
         pollfd waiting{from_.get(), POLLIN, 0};
-        while (true) {
+        // What its children write after its end may never cease.
+        for (std::size_t late = 0; late < most_after_the_end;) {
             if (::poll(&waiting, 1, look_around_ms) <= 0) {
                 if (ended_) {
                     return;
@@ -120,6 +124,7 @@ private:
             if (got <= 0) {
                 return;
             }
+            late += ended_ ? static_cast<std::size_t>(got) : 0;
             const std::lock_guard lock(mutex_);
             kept_.append(buffer.data(), static_cast<std::size_t>(got));
             if (kept_.size() > kept_of_standard_error) {
@@ -161,7 +166,10 @@ public:
             verdict.message = "the command's output was not read to its end";
             return verdict;
         }
-        const int status = wait();
+        if (!wait_for_exit(process_, stop())) {
+            throw Error(ErrorCode::cancelled, "cancelled", name());
+        }
+        const int status = reap(std::exchange(process_, -1));
         errors_->join();
         const bool good = WIFEXITED(status) && WEXITSTATUS(status) == 0;
         verdict.kind = good ? SourceVerdict::Kind::ok : SourceVerdict::Kind::failed;
@@ -213,29 +221,15 @@ protected:
     int descriptor() const override { return output_.get(); }
 
 private:
-    int wait()
-    {
-        int status = 0;
-        while (::waitpid(process_, &status, 0) < 0 && errno == EINTR) {
-        }
-        process_ = -1;
-        return status;
-    }
-
     /// Whatever still runs of it is asked to end, then killed: the whole process group.
     void end()
     {
         output_ = FileDescriptor();
         if (process_ > 0) {
             ::kill(-process_, SIGTERM);
-            for (int waited = 0; waited < patience_ms && ::waitpid(process_, nullptr, WNOHANG) == 0;
-                 waited += 20) {
-                ::usleep(20'000);
-            }
+            wait_for_exit(process_, {}, patience_ms);
             ::kill(-process_, SIGKILL);
-            while (::waitpid(process_, nullptr, 0) < 0 && errno == EINTR) {
-            }
-            process_ = -1;
+            reap(std::exchange(process_, -1));
         }
         errors_.reset();
     }

@@ -14,7 +14,7 @@ namespace backstay::core
 namespace
 {
 
-constexpr int look_around_ms = 100; ///< how late a stop may be seen
+constexpr int look_around_ms = 50; ///< how late a stop may be seen
 
 /// Waits until there is something to read, or the end.
 void wait_readable(int descriptor, const std::stop_token& stop)
@@ -78,6 +78,7 @@ std::size_t SingleEntrySource::read(std::uint32_t, std::uint64_t, std::uint64_t,
         if (got < 0) {
             throw_system_error(errno, "cannot read the stream", name_, ErrorCode::source);
         }
+        was_begun_ = true;
         was_read_ = got == 0;
         done += static_cast<std::size_t>(got);
     }

@@ -30,12 +30,15 @@ protected:
     const std::string& name() const { return name_; }
     const std::stop_token& stop() const { return stop_; }
     bool was_read() const { return was_read_; }
+    /// Whether any of it was read, by this session or one before.
+    bool was_begun() const { return was_begun_; }
 
 private:
     std::string name_;
     std::stop_token stop_;
     bool given_ = false;
     bool was_read_ = false; ///< to its end
+    bool was_begun_ = false;
 };
 
 } // namespace backstay::core

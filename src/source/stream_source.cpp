@@ -30,7 +30,12 @@ public:
     }
 
 protected:
-    void begin() override {}
+    void begin() override
+    {
+        if (was_begun()) {
+            throw Error(ErrorCode::source, "a stream can be read only once", name());
+        }
+    }
     int descriptor() const override { return descriptor_; }
 
 private:
