@@ -158,7 +158,7 @@ private:
         std::string before;
         for (RetentionDecision* member : members_) {
             const std::string now = bucket(time_of(*member), rule.period);
-            if (now != before && time_of(*member) > oldest) {
+            if (now != before && !(time_of(*member) < oldest)) {
                 keep(*member,
                      fmt::format("{} within {}", rule.name, format_duration(*rule.within)));
             }
@@ -173,7 +173,7 @@ private:
         }
         const Timestamp oldest = core::before(time_of(*members_.front()), *within);
         for (RetentionDecision* member : members_) {
-            if (time_of(*member) > oldest) {
+            if (!(time_of(*member) < oldest)) {
                 keep(*member, fmt::format("within {}", format_duration(*within)));
             }
         }

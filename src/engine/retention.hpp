@@ -30,9 +30,9 @@ struct RetentionDecision {
 };
 
 /// Pure: buckets by the signed time in UTC, per group and signer; the newest of a bucket is kept.
-/// `within` counts back from the newest snapshot of the group. A snapshot that claims a time after
-/// `store_now` (plus a day) or before its predecessor's neither displaces another nor is removed,
-/// and says so. `snapshots` as list_snapshots() gives them.
+/// `within` counts back from the newest snapshot of the group, its end included. A snapshot that
+/// claims a time after `store_now` (plus a day) or before its predecessor's neither displaces
+/// another nor is removed, and says so. `snapshots` as list_snapshots() gives them.
 std::vector<RetentionDecision> decide_retention(const std::vector<Snapshot>& snapshots,
                                                 const RetentionPolicy& policy, Timestamp store_now);
 
