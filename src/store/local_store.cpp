@@ -76,11 +76,7 @@ public:
         for (std::size_t done = 0; done < object.size();) {
             throw_if_stopped(stop);
             const std::size_t size = std::min(write_step, object.size() - done);
-            try {
-                write_at(file_.get(), done, object.subspan(done, size), key_);
-            } catch (const Error& error) {
-                root_.fail(error.system_error(), "write", key_);
-            }
+            root_.write(file_.get(), done, object.subspan(done, size), key_);
             done += size;
         }
     }
@@ -303,11 +299,7 @@ std::size_t LocalStore::get(const std::string& key, std::uint64_t offset, Mutabl
     if (offset > end || buffer.size() > end - offset) {
         buffer = buffer.first(static_cast<std::size_t>(offset > end ? 0 : end - offset));
     }
-    try {
-        return read_at(file.get(), offset, buffer, key);
-    } catch (const Error& error) {
-        state_->root.fail(error.system_error(), "read", key);
-    }
+    return state_->root.read(file.get(), offset, buffer, key);
 }
 
 void LocalStore::create(const std::string& key, ByteSpan object, const std::stop_token& stop)

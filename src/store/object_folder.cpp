@@ -269,6 +269,26 @@ FileDescriptor ObjectFolder::open_object(const std::string& key) const
     return S_ISREG(about.st_mode) ? std::move(file) : FileDescriptor();
 }
 
+std::size_t ObjectFolder::read(int file, std::uint64_t offset, MutableByteSpan buffer,
+                               const std::string& key) const
+{
+    try {
+        return read_at(file, offset, buffer, key);
+    } catch (const Error& error) {
+        fail(error.system_error(), "read", key);
+    }
+}
+
+void ObjectFolder::write(int file, std::uint64_t offset, ByteSpan bytes,
+                         const std::string& key) const
+{
+    try {
+        write_at(file, offset, bytes, key);
+    } catch (const Error& error) {
+        fail(error.system_error(), "write", key);
+    }
+}
+
 std::optional<ObjectInfo> ObjectFolder::stat(const std::string& key) const
 {
     const FileDescriptor folder = is_object_key(key) ? open(folder_of(key)) : FileDescriptor();

@@ -48,6 +48,11 @@ public:
     /// The object's file, to be read; none if there is no such object.
     FileDescriptor open_object(const std::string& key) const;
 
+    /// As read_at() and write_at(), with errors like fail().
+    std::size_t read(int file, std::uint64_t offset, MutableByteSpan buffer,
+                     const std::string& key) const;
+    void write(int file, std::uint64_t offset, ByteSpan bytes, const std::string& key) const;
+
     std::optional<ObjectInfo> stat(const std::string& key) const;
 
     /// In byte order of the keys.

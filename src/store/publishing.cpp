@@ -6,11 +6,10 @@
 
 #include <array>
 #include <cerrno>
+#include <cstdio>
 #include <fcntl.h>
-#include <linux/fs.h>
 #include <string_view>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 #include <vector>
 
@@ -38,8 +37,8 @@ int publish_by_link(const FileName& temporary, const FileName& name)
 
 int publish_by_rename(unsigned flags, const FileName& temporary, const FileName& name)
 {
-    return ::syscall(SYS_renameat2, temporary.folder, temporary.name.c_str(), name.folder,
-                     name.name.c_str(), flags) == 0
+    return ::renameat2(temporary.folder, temporary.name.c_str(), name.folder, name.name.c_str(),
+                       flags) == 0
                ? 0
                : errno;
 }
@@ -97,12 +96,12 @@ private:
         const FileDescriptor file(
             ::openat(folder_, name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
         if (!file) {
-            root_.fail(errno, "create a file in", "tmp");
+            root_.fail(errno, "create", "tmp/" + name);
         }
-        write_at(file.get(), 0, as_bytes(text), root_.path());
+        root_.write(file.get(), 0, as_bytes(text), "tmp/" + name);
         const int error = publish(way, {folder_, name}, {folder_, target});
         if (is_passing(error)) {
-            root_.fail(error, "publish a file in", "tmp");
+            root_.fail(error, "publish", "tmp/" + target);
         }
         return error;
     }
@@ -111,7 +110,7 @@ private:
     {
         const FileDescriptor file(::openat(folder_, name.c_str(), O_RDONLY | O_CLOEXEC));
         std::array<std::uint8_t, 2> text{};
-        const std::size_t size = file ? read_at(file.get(), 0, text, root_.path()) : 0;
+        const std::size_t size = file ? root_.read(file.get(), 0, text, "tmp/" + name) : 0;
         return {text.begin(), text.begin() + size};
     }
 
