@@ -6,9 +6,11 @@
 #include <archive.h>
 #include <archive_entry.h>
 #include <clocale>
+#include <deque>
 #include <fmt/format.h>
 #include <limits>
 #include <map>
+#include <set>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
@@ -50,6 +52,24 @@ struct FreeArchive {
     void operator()(archive* reader) const noexcept { archive_read_free(reader); }
 };
 using Archive = std::unique_ptr<archive, FreeArchive>;
+
+/// Not all that libarchive knows: an mtree file makes it read any file of this machine, and some
+/// compressions make it run a program.
+void support_archives(archive* reader)
+{
+    archive_read_support_format_tar(reader);
+    archive_read_support_format_cpio(reader);
+    archive_read_support_format_zip(reader);
+    archive_read_support_format_iso9660(reader);
+    archive_read_support_filter_gzip(reader);
+    archive_read_support_filter_bzip2(reader);
+    archive_read_support_filter_compress(reader);
+    archive_read_support_filter_lzip(reader);
+    archive_read_support_filter_lzma(reader);
+    archive_read_support_filter_xz(reader);
+    archive_read_support_filter_lz4(reader);
+    archive_read_support_filter_zstd(reader);
+}
 
 /// Without "./" and leading '/'; empty if it would lead out of the archive, or names nothing.
 std::string safe_path(std::string_view path)
@@ -112,13 +132,16 @@ const char* text_or_empty(const char* text)
     return text != nullptr ? text : "";
 }
 
-void take_xattrs(archive_entry* from, Entry& entry)
+/// False if one is too large to be kept.
+bool take_xattrs(archive_entry* from, Entry& entry)
 {
+    bool all = true;
     archive_entry_xattr_reset(from);
     const char* name = nullptr;
     const void* value = nullptr;
     std::size_t size = 0;
     while (archive_entry_xattr_next(from, &name, &value, &size) == ARCHIVE_OK) {
+        all = all && size <= max_xattr_value;
         if (name != nullptr && size <= max_xattr_value) {
             const auto* bytes = static_cast<const std::uint8_t*>(value);
             entry.xattrs.push_back({name, Bytes(bytes, bytes + size)});
@@ -129,6 +152,7 @@ void take_xattrs(archive_entry* from, Entry& entry)
     entry.xattrs.erase(std::unique(entry.xattrs.begin(), entry.xattrs.end(),
                                    [](const Xattr& a, const Xattr& b) { return a.name == b.name; }),
                        entry.xattrs.end());
+    return all;
 }
 
 void take_attributes(archive_entry* from, Entry& entry)
@@ -152,7 +176,6 @@ void take_attributes(archive_entry* from, Entry& entry)
         entry.device = static_cast<std::uint64_t>(archive_entry_rdevmajor(from)) << 32 |
                        static_cast<std::uint32_t>(archive_entry_rdevminor(from));
     }
-    take_xattrs(from, entry);
 }
 
 class ArchiveSource : public DataSource
@@ -170,15 +193,15 @@ public:
         const Utf8Locale locale;
         problems_ = std::move(problems);
         stop_ = std::move(stop);
-        names_.clear();
+        forget_entries();
+        at_end_ = false;
         ended_ = false;
         last_item_ = 0;
         archive_.reset(archive_read_new());
         if (!archive_) {
             throw std::bad_alloc();
         }
-        archive_read_support_filter_all(archive_.get());
-        archive_read_support_format_all(archive_.get());
+        support_archives(archive_.get());
         if (archive_read_open_filename(archive_.get(), path_.c_str(), block_size) != ARCHIVE_OK) {
             fail("cannot open the archive");
         }
@@ -190,16 +213,16 @@ public:
         const Utf8Locale locale;
         while (true) {
             throw_if_stopped(stop_);
-            archive_entry* header = nullptr;
-            const int result = archive_read_next_header(archive_.get(), &header);
-            if (result == ARCHIVE_EOF) {
+            if (!ready_.empty()) {
+                SourceEntry entry = std::move(ready_.front());
+                ready_.pop_front();
+                return entry;
+            }
+            if (at_end_) {
                 ended_ = true;
                 return std::nullopt;
             }
-            if (result < ARCHIVE_WARN) {
-                fail("the archive cannot be read on");
-            }
-            if (std::optional<SourceEntry> entry = take(header)) {
+            if (std::optional<SourceEntry> entry = take_next()) {
                 return entry;
             }
         }
@@ -208,6 +231,9 @@ public:
     std::size_t read(std::uint32_t, std::uint64_t item, std::uint64_t offset,
                      MutableByteSpan buffer) override
     {
+        if (at_end_) {
+            return 0; // of a file whose bytes never came
+        }
         if (item != last_item_ || offset != read_) {
             throw Error(ErrorCode::source, "an archive is read in order, once");
         }
@@ -250,7 +276,7 @@ public:
     void settle(bool) override
     {
         archive_.reset();
-        names_.clear();
+        forget_entries();
     }
 
 private:
@@ -262,9 +288,49 @@ private:
             path_);
     }
 
+    void forget_entries()
+    {
+        names_.clear();
+        waiting_.clear();
+        ready_.clear();
+    }
+
+    /// Empty: there is none, or it was left out, or comes later.
+    std::optional<SourceEntry> take_next()
+    {
+        archive_entry* header = nullptr;
+        const int result = archive_read_next_header(archive_.get(), &header);
+        if (result == ARCHIVE_RETRY) {
+            return std::nullopt;
+        }
+        if (result == ARCHIVE_EOF) {
+            at_end_ = true;
+            for (auto& [name, entry] : waiting_) {
+                ready_.push_back(std::move(entry)); // they are empty, then
+            }
+            waiting_.clear();
+            return std::nullopt;
+        }
+        if (result < ARCHIVE_WARN) {
+            fail("the archive cannot be read on");
+        }
+        std::optional<SourceEntry> entry = take(header);
+        if (entry && result == ARCHIVE_WARN) {
+            problems_({ErrorCode::source, entry->entry.path,
+                       fmt::format("is not kept whole: {}",
+                                   text_or_empty(archive_error_string(archive_.get())))});
+        }
+        return entry;
+    }
+
     std::optional<SourceEntry> take(archive_entry* header)
     {
         const std::string given = text_or_empty(archive_entry_pathname(header));
+        if (given.empty()) {
+            problems_({ErrorCode::source, "",
+                       "an entry of the archive has no name that can be read: left out"});
+            return std::nullopt;
+        }
         if (is_only_the_root(given)) {
             return std::nullopt;
         }
@@ -276,27 +342,37 @@ private:
             return std::nullopt;
         }
         take_attributes(header, entry.entry);
+        if (!take_xattrs(header, entry.entry)) {
+            problems_({ErrorCode::source, entry.entry.path,
+                       "an extended attribute is too large: left out"});
+        }
         entry.sequential = true;
         entry.item = ++last_item_;
         read_ = 0;
         if (const char* first = archive_entry_hardlink(header); first != nullptr) {
             return take_hard_link(std::move(entry), safe_path(first), header);
         }
-        if (entry.entry.kind == EntryKind::file && archive_entry_nlink(header) > 1) {
-            names_[entry.entry.path] = last_item_;
+        if (entry.entry.kind != EntryKind::file) {
+            return entry;
+        }
+        names_.insert(entry.entry.path);
+        if (archive_entry_nlink(header) > 1) {
             entry.entry.link = LinkIdentity{archive_device, last_item_};
-        } else if (entry.entry.kind == EntryKind::file) {
-            names_[entry.entry.path] = last_item_;
+            if (archive_entry_size(header) == 0) {
+                std::string path = entry.entry.path;
+                waiting_.insert_or_assign(std::move(path), std::move(entry));
+                return std::nullopt;
+            }
         }
         return entry;
     }
 
-    /// Formats that give the bytes only once: the link names a file that came before.
+    /// Formats give the bytes only once: with the first name, or (cpio) with the last. They are the
+    /// first name's here.
     std::optional<SourceEntry> take_hard_link(SourceEntry entry, const std::string& first,
                                               archive_entry* header)
     {
-        const auto found = names_.find(first);
-        if (found == names_.end()) {
+        if (names_.find(first) == names_.end()) {
             problems_(
                 {ErrorCode::source, entry.entry.path,
                  fmt::format(
@@ -304,22 +380,33 @@ private:
                      first)});
             return std::nullopt;
         }
-        names_[entry.entry.path] = found->second;
-        if (archive_entry_size(header) == 0) {
-            entry.entry.kind = EntryKind::hard_link;
-            entry.entry.link_target = first;
-        } else {
-            entry.entry.link = LinkIdentity{archive_device, found->second};
+        if (first == entry.entry.path) {
+            return std::nullopt; // again, and says nothing new
         }
-        return entry;
+        const std::uint64_t item = entry.item;
+        entry.entry.kind = EntryKind::hard_link;
+        entry.entry.link_target = first;
+        entry.entry.link.reset();
+        const auto without_bytes = waiting_.find(first);
+        if (without_bytes == waiting_.end() || archive_entry_size(header) == 0) {
+            return entry;
+        }
+        ready_.push_back(std::move(entry));
+        SourceEntry with_bytes = std::move(without_bytes->second);
+        waiting_.erase(without_bytes);
+        with_bytes.item = item;
+        return with_bytes;
     }
 
     std::string path_;
     ProblemSink problems_;
     std::stop_token stop_;
     Archive archive_;
-    std::map<std::string, std::uint64_t> names_; ///< of files so far, for hard links
-    bool ended_ = false;
+    std::set<std::string> names_;                ///< of files so far, for hard links
+    std::map<std::string, SourceEntry> waiting_; ///< by path: their bytes may come with a link
+    std::deque<SourceEntry> ready_;              ///< to be given next
+    bool at_end_ = false;                        ///< of the archive
+    bool ended_ = false;                         ///< everything was given
     std::uint64_t last_item_ = 0;
     std::uint64_t read_ = 0;
 };
