@@ -1,0 +1,45 @@
+#include "canonical.hpp"
+#include "format/pack.hpp"
+
+using namespace backstay::core;
+
+namespace
+{
+
+/// The trailers of an object that is as long as the bytes, 4 GiB or longer than anything.
+void read_trailers(ByteSpan bytes)
+{
+    for (const std::uint64_t object_size :
+         {std::uint64_t{bytes.size()}, std::uint64_t{UINT32_MAX}, UINT64_MAX}) {
+        const auto trailer = decode_pack_trailers(bytes, object_size);
+        if (trailer && (trailer->directory_offset > object_size ||
+                        trailer->directory_size > object_size - trailer->directory_offset)) {
+            found("a directory lies outside of its object");
+        }
+    }
+}
+
+} // namespace
+
+// An input is what to read (1 byte: directory, sealed directory, trailers) and its bytes.
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size)
+{
+    if (size == 0) {
+        return 0;
+    }
+    const ByteSpan bytes(data + 1, size - 1);
+    switch (data[0]) {
+    case 0:
+        demand_one_form(bytes, decode_pack_directory, encode_pack_directory);
+        break;
+    case 1:
+        demand_one_form(bytes, decode_sealed_directory, encode_sealed_directory);
+        break;
+    case 2:
+        read_trailers(bytes);
+        break;
+    default:
+        break;
+    }
+    return 0;
+}
