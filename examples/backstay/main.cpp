@@ -43,6 +43,7 @@ void catch_signals(backstay::Cancel& cancel)
     };
     ignore.sa_handler = SIG_IGN;
     ::sigaction(SIGPIPE, &ignore, nullptr); // a closed pipe is an error of write, with a word
+    ::sigaction(SIGXFSZ, &ignore, nullptr); // so is a file beyond `ulimit -f`
 }
 
 bool wants_json(const std::vector<std::string>& arguments)

@@ -72,17 +72,29 @@ public:
     }
 
 private:
+    void notice(const std::string& message)
+    {
+        context_.emit(Record("notice").set("message", message));
+    }
+
     void say_what_is_unproven()
     {
-        repository_.store().probe(stop_);
+        try {
+            repository_.store().probe(stop_);
+        } catch (const Error& error) {
+            if (error.code() != ErrorCode::denied && error.code() != ErrorCode::no_space) {
+                throw;
+            }
+            // What is there can be read, and that is all a check needs.
+            notice(fmt::format("nothing can be written here, so create-if-absent was not tried: {}",
+                               error.what()));
+            return;
+        }
         const StoreDescription store = repository_.store().describe(stop_);
         if (!store.exclusive_create) {
-            Record record("notice");
-            record.set(
-                "message",
+            notice(
                 "this store does not honour create-if-absent: forget and prune need --alone here" +
-                    (store.note.empty() ? "" : "; " + store.note));
-            context_.emit(std::move(record));
+                (store.note.empty() ? "" : "; " + store.note));
         }
     }
 
@@ -107,7 +119,7 @@ private:
                 if (const auto id = parse_pack_key(object.key)) {
                     listed[*id] = object.size;
                 } else {
-                    context_.emit(Record("notice").set("message", "not a pack: " + object.key));
+                    notice("not a pack: " + object.key);
                 }
             },
             stop_);
