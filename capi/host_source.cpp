@@ -34,6 +34,13 @@ public:
     ~InCallback() { --callback_depth(); }
 };
 
+/// A status of the host's that is none of ours means no more than that the host failed.
+ErrorCode code_of(backstay_status status)
+{
+    const auto code = static_cast<ErrorCode>(status);
+    return std::strcmp(core::error_code_name(code), "unknown") != 0 ? code : ErrorCode::host;
+}
+
 std::string text(const char* data, std::size_t length, std::size_t limit, const char* what)
 {
     if (length > limit || (length > 0 && data == nullptr)) {
@@ -281,14 +288,21 @@ public:
 
     void settle(bool committed) override
     {
+        // Whatever the host says to it, the session is over.
+        struct End {
+            HostSource& source;
+            ~End()
+            {
+                source.view_.reset();
+                source.parent_ = nullptr;
+                source.on_stop_.reset();
+            }
+        } end{*this};
         if (vtable_.settle != nullptr) {
             call(std::stop_token(), "settle", [&](backstay_callback* callback) {
                 return vtable_.settle(self_, callback, committed ? 1 : 0);
             });
         }
-        view_.reset();
-        parent_ = nullptr;
-        on_stop_.reset();
     }
 
 private:
@@ -328,10 +342,9 @@ private:
             return status;
         }
         const bool explained = callback.failed == status && !callback.message.empty();
-        Error error(static_cast<ErrorCode>(status),
-                    explained ? callback.message
-                              : fmt::format("{} of the host's source failed: {}", name,
-                                            backstay_status_name(status)));
+        Error error(code_of(status), explained ? callback.message
+                                               : fmt::format("{} of the host's source failed: {}",
+                                                             name, backstay_status_name(status)));
         error.set_host_tag(callback.host_tag);
         throw error;
     }
@@ -414,8 +427,7 @@ backstay_status backstay_callback_problem(backstay_callback* callback, backstay_
         const std::string where =
             path != nullptr ? backstay::capi::path_argument(path, path_length) : std::string();
         const std::string what = backstay::capi::path_argument(message, message_length);
-        (*need(callback, "callback").problems)(
-            {static_cast<backstay::core::ErrorCode>(status), where, what});
+        (*need(callback, "callback").problems)({backstay::capi::code_of(status), where, what});
         return BACKSTAY_OK;
     });
 }

@@ -58,6 +58,9 @@ static backstay_status on_read(void *self, backstay_callback *cb, uint32_t lane,
 {
     host *own = self;
     (void)lane, (void)item;
+    if (own->fail_read == 2) {
+        return -12345;
+    }
     if (own->fail_read) {
         return backstay_callback_fail(cb, BACKSTAY_E_DENIED, "not today", BACKSTAY_NUL, 77);
     }
@@ -116,6 +119,8 @@ static backstay_status run(backstay_repository *repository, backstay_source *sou
     CHECK(backstay_backup_add_source(backup, "a/b", source, NULL, NULL) == BACKSTAY_E_INVALID);
     CHECK(backstay_backup_start(backup, cancel, &job, NULL) == BACKSTAY_OK);
     while (backstay_job_next(job, -1, &record, NULL) == BACKSTAY_OK) {
+        const char *code = backstay_record_text(record, "code", NULL);
+        CHECK(code == NULL || strcmp(code, "unknown") != 0);
         backstay_record_free(record);
     }
     status = backstay_job_wait(job, -1, NULL);
@@ -157,6 +162,9 @@ static void test_host_source(void)
     own.fail_read = 1;
     CHECK(run(repository, source, NULL, &problems) == BACKSTAY_OK);
     CHECK(problems == 1);
+    own.fail_read = 2; /* a status that is none of ours */
+    CHECK(run(repository, source, NULL, &problems) == BACKSTAY_OK);
+    CHECK(problems == 1);
     own.fail_read = 0;
 
     CHECK(backstay_cancel_new(&cancel, NULL) == BACKSTAY_OK);
@@ -164,7 +172,7 @@ static void test_host_source(void)
     CHECK(run(repository, source, cancel, &problems) == BACKSTAY_E_CANCELLED);
     backstay_cancel_free(cancel);
 
-    CHECK(backstay_snapshot_open(repository, "latest~1", NULL, NULL, &snapshot, NULL) == BACKSTAY_OK);
+    CHECK(backstay_snapshot_open(repository, "latest~2", NULL, NULL, &snapshot, NULL) == BACKSTAY_OK);
     CHECK(backstay_view_open(snapshot, "own", BACKSTAY_NUL, NULL, &view, NULL) == BACKSTAY_OK);
     CHECK(backstay_tree_open(view, "", 0, 1, &tree, NULL) == BACKSTAY_OK);
     entry.struct_size = sizeof entry;
