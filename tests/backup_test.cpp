@@ -49,6 +49,18 @@ private:
     std::stop_token stop_;
 };
 
+/// Its files are never the same for long.
+class RestlessSource : public MemorySource
+{
+public:
+    using MemorySource::MemorySource;
+    Outcome outcome(std::uint32_t, std::uint64_t, Entry& now) override
+    {
+        now.size = 12'345; // has grown since it was read
+        return Outcome::changed;
+    }
+};
+
 /// Gives its entries' extended attributes only when it is asked.
 class LateSource : public MemorySource
 {
@@ -315,6 +327,23 @@ TEST_CASE("a lane that fails does not leave the others waiting for ever")
     given.source = std::make_shared<HalfDeadSource>();
     CHECK_THROWS_WITH_AS(run_backup(*sample.repository, {given}, {}, small_limits(), context),
                          doctest::Contains("the first lane is lost"), Error);
+}
+
+TEST_CASE("a file that never stays the same is told, and kept as it was read last")
+{
+    SampleRepository sample;
+    const Files files{{"a.txt", seeded_bytes(1, 1000)}};
+    const auto source = std::make_shared<RestlessSource>(files);
+    const Record summary = back_up(*sample.repository, source);
+    CHECK(summary.number("problems") == 1);
+    const SnapshotList list = list_snapshots(*sample.repository, {});
+    CHECK(contents(*sample.repository, list.snapshots.at(0)) == files);
+    SnapshotAccess access(*sample.repository, list.snapshots.at(0), small_limits(),
+                          SnapshotAccess::Announce::no, {});
+    const auto entry = access.at("data")->lookup("a.txt");
+    REQUIRE(entry);
+    CHECK(entry->size == 1000);
+    CHECK(problems_of_check(*sample.repository) == 0);
 }
 
 TEST_CASE("verify compares what an incomplete entry lacks, too")
