@@ -231,6 +231,7 @@ struct LocalStore::State {
         }
         const int parent = folder.release(); // closed with `entries`
         const std::int64_t oldest = system_clock().now().seconds - oldest_temporary;
+        // NOLINTNEXTLINE(concurrency-mt-unsafe): own stream
         while (const dirent* entry = ::readdir(entries.get())) {
             struct stat about {
             };

@@ -339,12 +339,12 @@ void ObjectFolder::list_below(FileDescriptor folder, const std::string& name,
     while (true) {
         throw_if_stopped(stop);
         errno = 0;
-        const dirent* entry = ::readdir(entries.get());
+        const dirent* entry = ::readdir(entries.get()); // NOLINT(concurrency-mt-unsafe): own stream
         if (entry == nullptr) {
             break;
         }
         const std::string child = entry->d_name;
-        const std::string key = name.empty() ? child : name + "/" + child;
+        const std::string key = name.empty() ? child : fmt::format("{}/{}", name, child);
         if (!is_object_key(key) || !key.starts_with(prefix)) {
             continue;
         }
