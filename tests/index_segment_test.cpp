@@ -304,3 +304,11 @@ TEST_CASE("what is authenticated beside a block changes with its place")
     other.entries = 2;
     CHECK(segment_block_associated_data(here, key, other) != original);
 }
+
+TEST_CASE("equal blocks in two places of a segment get different nonces")
+{
+    const Bytes plain = encoded({sample_entry()});
+    CHECK(segment_block_identity(0, plain) != segment_block_identity(1, plain));
+    CHECK(to_hex(segment_block_identity(0x0102, {plain.data(), 1})) == "0201000000000000"
+                                                                       "44");
+}

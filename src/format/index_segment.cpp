@@ -272,6 +272,15 @@ std::vector<SegmentEntry> decode_segment_block(ByteSpan plain, const SegmentFoot
     return entries;
 }
 
+Bytes segment_block_identity(std::uint64_t offset, ByteSpan plain)
+{
+    Bytes out;
+    Encoder to(out);
+    to.u64(offset);
+    to.raw(plain);
+    return out;
+}
+
 Bytes segment_block_associated_data(const RepositoryId& repository, const KeyRecord& record,
                                     const SegmentFooter::Block& block)
 {

@@ -82,6 +82,8 @@ SegmentFooter decode_segment_footer(ByteSpan plain);
 /// Sorted entries cut into blocks of at most segment_block_plain bytes, and back. decode checks order and, against `footer`, bounds.
 std::vector<Bytes> encode_segment_blocks(const std::vector<SegmentEntry>& sorted, std::vector<BlobId>& firsts, std::vector<std::uint32_t>& counts);
 std::vector<SegmentEntry> decode_segment_block(ByteSpan plain, const SegmentFooter& footer, const SegmentFooter::Block& block);
+/// What a block's nonce is computed from. With the offset, which is authenticated: equal blocks in two places share no nonce.
+Bytes segment_block_identity(std::uint64_t offset, ByteSpan plain);
 Bytes segment_block_associated_data(const RepositoryId& repository, const KeyRecord& record, const SegmentFooter::Block& block);
 
 } // namespace backstay::core

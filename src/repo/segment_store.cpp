@@ -75,7 +75,7 @@ SegmentId write_segment(Repository& repository, const SessionId& session,
         block.offset = object.size();
         block.entries = counts[i];
         block.sealed_size = static_cast<std::uint32_t>(blocks[i].size() + seal_overhead);
-        block.nonce = sealing->nonce_for(blocks[i]);
+        block.nonce = sealing->nonce_for(segment_block_identity(block.offset, blocks[i]));
         Bytes sealed(block.sealed_size);
         cipher.seal(block.nonce,
                     segment_block_associated_data(keys.repository(), sealing->record(), block),
