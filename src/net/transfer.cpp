@@ -91,7 +91,8 @@ HttpReply Transfer::run(const std::function<void()>& resume, const std::function
         throw;
     }
     if (error_) {
-        std::rethrow_exception(error_);
+        // No copy stays here: this object may be destroyed by the event thread.
+        std::rethrow_exception(std::exchange(error_, nullptr));
     }
     reply_.seconds = monotonic_seconds() - started_;
     return reply_;
@@ -423,7 +424,7 @@ void Transfer::finish(CURLcode code)
         fail(HttpFailure::protocol, ErrorCode::storage, "the server's reply has no head");
     }
     if (failure_ || code == CURLE_OK || reply_.body_cut) {
-        publish(failure_);
+        publish(std::exchange(failure_, nullptr));
         return;
     }
     CurlFailure failure;
@@ -451,7 +452,7 @@ void Transfer::finish(HttpFailure failure)
              fmt::format("the server took longer than {} s", seconds(request_.deadline)));
         break;
     }
-    publish(failure_);
+    publish(std::exchange(failure_, nullptr));
 }
 
 void Transfer::finish(std::exception_ptr error)
