@@ -219,6 +219,9 @@ int Transfer::on_send(void* self, char* remote, char* /*local*/, int /*remote_po
         me.failure_ = std::current_exception();
         return CURL_PREREQFUNC_ABORT;
     }
+    // libcurl 7.88 forgets to rewind when the very first piece of a body found the kept connection
+    // dead, and would go on behind that piece.
+    me.body_position_ = 0;
     ++me.sends_;
     return CURL_PREREQFUNC_OK;
 }
