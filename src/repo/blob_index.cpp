@@ -1,13 +1,16 @@
 #include "repo/blob_index.hpp"
 
 #include "base/error.hpp"
+#include "base/file.hpp"
 #include "repo/blob_table.hpp"
+#include "repo/row_file.hpp"
+#include "repo/row_sorter.hpp"
 
 #include <algorithm>
 #include <deque>
 #include <fmt/format.h>
+#include <numeric>
 #include <shared_mutex>
-#include <tuple>
 #include <unordered_map>
 
 namespace backstay::core
@@ -16,16 +19,8 @@ namespace backstay::core
 namespace
 {
 
-struct Row {
-    BlobId id{};
-    BlobPlace place;
-};
-
-bool row_less(const Row& a, const Row& b)
-{
-    return std::tie(a.id, a.place.pack, a.place.frame, a.place.offset) <
-           std::tie(b.id, b.place.pack, b.place.frame, b.place.offset);
-}
+/// For sorting the rows of all segments.
+constexpr std::size_t sort_memory = 16 * MiB;
 
 std::vector<SegmentId> list_segments(Repository& repository, Freshness freshness,
                                      const std::stop_token& stop)
@@ -47,17 +42,24 @@ std::vector<SegmentId> list_segments(Repository& repository, Freshness freshness
 } // namespace
 
 struct BlobIndex::State {
+    explicit State(const std::string& temporary_folder)
+        : sorter(sort_memory, temporary_folder), rows(temporary_folder)
+    {
+    }
+
     Condemned condemned;
     std::vector<SegmentId> segments;
     std::vector<FoundCheckpoint> checkpoints;
     std::vector<std::pair<SessionId, Timestamp>> writers;
-    std::vector<Row> rows; ///< of the segments, sorted
+    RowSorter sorter; ///< while segments are loaded
+    RowFile rows;
+    std::vector<bool> row_condemned; ///< by ordinal; empty: none is
 
     mutable std::shared_mutex mutex; // guards the rest: what this session adds
     std::deque<IndexedPack> packs;
     std::deque<std::vector<IndexedFrame>> frames;
     std::unordered_map<PackId, std::uint32_t, IdHash> pack_numbers;
-    std::vector<Row> added;
+    std::unordered_multimap<BlobId, BlobPlace, IdHash> added;
     BlobTable claimed;
 
     std::uint32_t add_pack(const SegmentPack& pack, const std::vector<KeyRecord>& records)
@@ -86,7 +88,7 @@ struct BlobIndex::State {
             numbers.push_back(add_pack(pack, segment.footer.key_records));
         }
         for (const SegmentEntry& entry : segment.entries) {
-            rows.push_back(
+            sorter.add(
                 {entry.id,
                  {numbers[entry.pack], entry.frame, entry.offset, entry.length, entry.kind}});
         }
@@ -99,25 +101,39 @@ struct BlobIndex::State {
 
     void finish_loading()
     {
-        std::sort(rows.begin(), rows.end(), row_less);
-        const auto same = [](const Row& a, const Row& b) {
-            return !row_less(a, b) && !row_less(b, a);
-        };
-        rows.erase(std::unique(rows.begin(), rows.end(), same), rows.end());
+        const bool any_condemned = std::any_of(
+            packs.begin(), packs.end(), [](const IndexedPack& pack) { return pack.condemned; });
+        rows.reserve(sorter.added());
+        sorter.drain([&](const IndexRow& row) {
+            rows.add(row);
+            if (any_condemned) {
+                row_condemned.push_back(packs[row.place.pack].condemned);
+            }
+        });
+        rows.finish();
         std::sort(checkpoints.begin(), checkpoints.end(),
                   [](const FoundCheckpoint& a, const FoundCheckpoint& b) {
                       return a.written < b.written;
                   });
     }
 
-    auto range(const BlobId& id) const
+    /// In a pack that may be relied upon, by the segments.
+    bool is_stored(const BlobId& id) const
     {
-        return std::equal_range(rows.begin(), rows.end(), Row{id, {}},
-                                [](const Row& a, const Row& b) { return a.id < b.id; });
+        const RowFile::Range range = rows.find(id);
+        for (std::uint64_t row = range.begin; row < range.end; ++row) {
+            if (row_condemned.empty() || !row_condemned[row]) {
+                return true;
+            }
+        }
+        return false;
     }
 };
 
-BlobIndex::BlobIndex() : state_(std::make_unique<State>()) {}
+BlobIndex::BlobIndex(const std::string& temporary_folder)
+    : state_(std::make_unique<State>(temporary_folder))
+{
+}
 
 BlobIndex::~BlobIndex() = default;
 
@@ -125,7 +141,8 @@ std::unique_ptr<BlobIndex> BlobIndex::load(Repository& repository, const Condemn
                                            Freshness freshness, const std::stop_token& stop,
                                            std::vector<std::string>* damaged)
 {
-    std::unique_ptr<BlobIndex> index(new BlobIndex);
+    const std::string& cache = repository.cache_folder();
+    std::unique_ptr<BlobIndex> index(new BlobIndex(cache.empty() ? temporary_folder() : cache));
     State& state = *index->state_;
     state.condemned = condemned;
     for (const SegmentId& id : list_segments(repository, freshness, stop)) {
@@ -151,37 +168,33 @@ std::unique_ptr<BlobIndex> BlobIndex::load(Repository& repository, const Condemn
 
 bool BlobIndex::contains(const BlobId& id) const
 {
-    const auto [begin, end] = state_->range(id);
-    const bool stored = std::any_of(
-        begin, end, [this](const Row& row) { return !state_->packs[row.place.pack].condemned; });
-    return stored || state_->claimed.contains(id);
+    return state_->is_stored(id) || state_->claimed.contains(id);
 }
 
 std::vector<BlobPlace> BlobIndex::find(const BlobId& id) const
 {
     std::vector<BlobPlace> places;
-    const auto [begin, end] = state_->range(id);
-    for (auto at = begin; at != end; ++at) {
-        places.push_back(at->place);
+    const RowFile::Range range = state_->rows.find(id);
+    for (std::uint64_t number = range.begin; number < range.end; ++number) {
+        const IndexRow row = state_->rows.read(number);
+        if (row.id == id) {
+            places.push_back(row.place);
+        }
     }
     const std::shared_lock lock(state_->mutex);
     std::stable_partition(places.begin(), places.end(), [this](const BlobPlace& place) {
         return !state_->packs[place.pack].condemned;
     });
-    for (const Row& row : state_->added) {
-        if (row.id == id) {
-            places.push_back(row.place);
-        }
+    const auto [begin, end] = state_->added.equal_range(id);
+    for (auto at = begin; at != end; ++at) {
+        places.push_back(at->second);
     }
     return places;
 }
 
 bool BlobIndex::claim(const BlobId& id)
 {
-    const auto [begin, end] = state_->range(id);
-    const bool stored = std::any_of(
-        begin, end, [this](const Row& row) { return !state_->packs[row.place.pack].condemned; });
-    return !stored && state_->claimed.insert(id);
+    return !state_->is_stored(id) && state_->claimed.insert(id);
 }
 
 void BlobIndex::add(const SegmentPack& pack, const std::vector<KeyRecord>& key_records,
@@ -191,8 +204,8 @@ void BlobIndex::add(const SegmentPack& pack, const std::vector<KeyRecord>& key_r
     const std::uint32_t number = state_->add_pack(pack, key_records);
     for (const SegmentEntry& entry : entries) {
         if (entry.kind != BlobKind::data) { // chunks are not read back while they are written
-            state_->added.push_back(
-                {entry.id, {number, entry.frame, entry.offset, entry.length, entry.kind}});
+            state_->added.emplace(
+                entry.id, BlobPlace{number, entry.frame, entry.offset, entry.length, entry.kind});
         }
     }
 }
@@ -228,20 +241,17 @@ std::uint64_t BlobIndex::size() const
 
 std::vector<std::uint64_t> BlobIndex::ordinals(const BlobId& id) const
 {
-    std::vector<std::uint64_t> ordinals;
-    const auto [begin, end] = state_->range(id);
-    for (auto at = begin; at != end; ++at) {
-        ordinals.push_back(static_cast<std::uint64_t>(at - state_->rows.begin()));
-    }
+    const RowFile::Range range = state_->rows.find(id);
+    std::vector<std::uint64_t> ordinals(range.end - range.begin);
+    std::iota(ordinals.begin(), ordinals.end(), range.begin);
     return ordinals;
 }
 
 void BlobIndex::for_each(
     const std::function<void(std::uint64_t ordinal, const BlobId&, const BlobPlace&)>& each) const
 {
-    for (std::size_t i = 0; i < state_->rows.size(); ++i) {
-        each(i, state_->rows[i].id, state_->rows[i].place);
-    }
+    state_->rows.for_each(
+        [&each](std::uint64_t number, const IndexRow& row) { each(number, row.id, row.place); });
 }
 
 const std::vector<SegmentId>& BlobIndex::segments() const

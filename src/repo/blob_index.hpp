@@ -2,6 +2,7 @@
 
 #include "format/index_segment.hpp"
 #include "repo/condemned.hpp"
+#include "repo/index_row.hpp"
 
 #include <functional>
 #include <memory>
@@ -11,15 +12,6 @@
 
 namespace backstay::core
 {
-
-/// Where a blob lies, by numbers that the index that gave it understands.
-struct BlobPlace {
-    std::uint32_t pack = 0;  ///< BlobIndex::pack()
-    std::uint32_t frame = 0; ///< of the pack
-    std::uint32_t offset = 0;
-    std::uint32_t length = 0;
-    BlobKind kind = BlobKind::data;
-};
 
 struct IndexedFrame {
     KeyClass key_class = KeyClass::data;
@@ -39,14 +31,12 @@ struct IndexedPack {
     std::uint32_t frames = 0;
 };
 
-/// Everything the repository's segments say: blob -> places. Sorted runs in local files (in the
-/// cache, or unnamed), of which 16 bytes a blob (the first half of its id) are resident; places are
-/// read by pread from blocks that carry checks (XXH3), never mapped. Plus, in memory, what this
-/// session stored since it last published.
+/// Everything the repository's segments say: blob -> places, sorted in an unnamed file (RowFile) of
+/// which 16 bytes a place are resident; besides, in memory, the packs' frames, and what this
+/// session stored.
 ///
-/// Ordinals number the blobs of the runs (places of one id in several packs have several), 0 to
-/// size()-1, for mark bitmaps; they hold until refresh(). contains(), find(), pack(), frame(),
-/// add() are thread-safe among each other; load and refresh are not.
+/// Ordinals number the places in the file (those of one id in several packs have several), 0 to
+/// size()-1, for mark bitmaps. All but load() is thread-safe.
 class BlobIndex
 {
 public:
@@ -82,7 +72,7 @@ public:
     std::uint64_t size() const; ///< ordinals
     /// The ordinals of a blob (one a place); empty if unknown or only added in this session.
     std::vector<std::uint64_t> ordinals(const BlobId& id) const;
-    /// All in order of ordinals. Reads the runs sequentially.
+    /// All in order of ordinals, read sequentially.
     void for_each(const std::function<void(std::uint64_t ordinal, const BlobId&, const BlobPlace&)>&
                       each) const;
 
@@ -99,7 +89,7 @@ public:
     std::vector<std::pair<SessionId, Timestamp>> segment_writers() const;
 
 private:
-    BlobIndex();
+    explicit BlobIndex(const std::string& temporary_folder);
     struct State;
     std::unique_ptr<State> state_;
 };
