@@ -4,10 +4,10 @@
 
 #include <algorithm>
 #include <condition_variable>
-#include <exception>
 #include <fmt/format.h>
 #include <limits>
 #include <mutex>
+#include <optional>
 
 namespace backstay::core
 {
@@ -19,6 +19,13 @@ constexpr std::int64_t longest_lead = 300; // seconds before the end; IMDS has n
 constexpr std::int64_t pause_after_failure = 60;
 constexpr std::int64_t never = std::numeric_limits<std::int64_t>::max();
 
+/// What an Error says, for other threads to throw: exceptions themselves stay in their thread.
+struct Failure {
+    ErrorCode code;
+    std::string message;
+    std::string subject;
+};
+
 } // namespace
 
 struct AwsCredentialSource::State {
@@ -29,9 +36,9 @@ struct AwsCredentialSource::State {
     std::mutex mutex; // guards all below
     std::condition_variable_any changed;
     bool looking = false;
-    std::uint64_t looks = 0;    ///< that ended
-    std::exception_ptr failure; ///< of the last one
-    bool was_stopped = false;   ///< it failed because its caller was stopped
+    std::uint64_t looks = 0;        ///< that ended
+    std::optional<Failure> failure; ///< of the last one
+    bool was_stopped = false;       ///< it failed because its caller was stopped
     std::shared_ptr<const AwsCredentials> current;
     std::int64_t renew_at = 0; ///< seconds since 1970
     std::int64_t valid_until = 0;
@@ -57,32 +64,42 @@ struct AwsCredentialSource::State {
         current = std::move(found);
     }
 
-    /// Looks once, with the lock given up meanwhile. Empty: see `failure`.
+    /// Looks once, with the lock given up meanwhile. A failure is not thrown as long as what is
+    /// there is valid.
     std::shared_ptr<const AwsCredentials> look(std::unique_lock<std::mutex>& lock,
                                                const std::stop_token& stop)
     {
         looking = true;
         lock.unlock();
-        std::shared_ptr<const AwsCredentials> found;
-        std::exception_ptr failed;
         try {
-            found = std::make_shared<const AwsCredentials>(find_aws_credentials(options, stop));
+            auto found =
+                std::make_shared<const AwsCredentials>(find_aws_credentials(options, stop));
             demand_valid(*found);
-        } catch (...) {
-            failed = std::current_exception();
-        }
-        lock.lock();
-        if (!failed) {
+            lock.lock();
             take(std::move(found));
-        } else if (is_valid()) {
+            end_look(std::nullopt, stop);
+        } catch (const Error& e) {
+            lock.lock();
+            end_look(Failure{e.code(), e.what(), e.subject()}, stop);
+            if (!is_valid()) {
+                throw;
+            }
             renew_at = now() + pause_after_failure;
+        } catch (...) {
+            lock.lock();
+            end_look(Failure{ErrorCode::internal, "credentials could not be looked for", {}}, stop);
+            throw;
         }
-        failure = failed;
-        was_stopped = failed && stop.stop_requested();
+        return current;
+    }
+
+    void end_look(std::optional<Failure> failed, const std::stop_token& stop)
+    {
+        failure = std::move(failed);
+        was_stopped = failure && stop.stop_requested();
         looking = false;
         ++looks;
         changed.notify_all();
-        return failed && !is_valid() ? nullptr : current;
     }
 
     /// Waits for the look that is going on.
@@ -111,14 +128,11 @@ std::shared_ptr<const AwsCredentials> AwsCredentialSource::get(const std::stop_t
             return state.current;
         }
         if (!state.looking) {
-            if (auto found = state.look(lock, stop)) {
-                return found;
-            }
-            std::rethrow_exception(state.failure);
+            return state.look(lock, stop);
         }
         state.wait_for_other(lock, stop);
         if (state.failure && !state.was_stopped && !state.is_valid()) {
-            std::rethrow_exception(state.failure);
+            throw Error(state.failure->code, state.failure->message, state.failure->subject);
         }
     }
 }
