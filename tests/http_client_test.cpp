@@ -103,6 +103,43 @@ public:
     std::string text;
 };
 
+/// A plain socket on the loopback interface.
+class Socket
+{
+public:
+    Socket() : descriptor_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)) {}
+    ~Socket() { ::close(descriptor_); }
+    Socket(const Socket&) = delete;
+    Socket& operator=(const Socket&) = delete;
+
+    std::uint16_t listen_for_one() const
+    {
+        sockaddr_in address = loopback(0);
+        socklen_t size = sizeof address;
+        REQUIRE(::bind(descriptor_, reinterpret_cast<sockaddr*>(&address), size) == 0);
+        REQUIRE(::listen(descriptor_, 0) == 0);
+        REQUIRE(::getsockname(descriptor_, reinterpret_cast<sockaddr*>(&address), &size) == 0);
+        return ntohs(address.sin_port);
+    }
+    /// Does not wait for it.
+    void connect_to(std::uint16_t port) const
+    {
+        const sockaddr_in address = loopback(port);
+        ::connect(descriptor_, reinterpret_cast<const sockaddr*>(&address), sizeof address);
+    }
+
+private:
+    static sockaddr_in loopback(std::uint16_t port)
+    {
+        sockaddr_in address{};
+        address.sin_family = AF_INET;
+        address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        address.sin_port = htons(port);
+        return address;
+    }
+    int descriptor_;
+};
+
 std::string sample(std::size_t size)
 {
     const Bytes bytes = seeded_bytes(7, size);
@@ -498,6 +535,42 @@ TEST_CASE("nobody listening, and a name that is none, are told before anything i
     error = failure_of(client, get("http://" + std::string(70, 'a') + ".invalid/"));
     check_failure(error, HttpFailure::resolve, Delivery::nothing_sent);
     CHECK(error->code() == ErrorCode::unavailable);
+}
+
+TEST_CASE("a server that takes no connection in time is given up, with nothing sent")
+{
+    // A queue of one that nobody empties: the kernel drops who comes after.
+    const Socket full;
+    const std::uint16_t port = full.listen_for_one();
+    const Socket first;
+    first.connect_to(port);
+    const Socket second;
+    second.connect_to(port);
+    HttpClient client;
+    HttpRequest request = get("http://127.0.0.1:" + std::to_string(port) + "/");
+    request.connect_timeout = 200ms;
+    CHECK(seconds_of([&] {
+              check_failure(failure_of(client, request), HttpFailure::connect,
+                            Delivery::nothing_sent);
+          }) < 1.0);
+}
+
+TEST_CASE("a server that has seen enough of a body is heard at once")
+{
+    FakeHttpServer server([](const FakeRequest&, FakeConnection& connection) {
+        connection.send("HTTP/1.1 100 Continue\r\n\r\n");
+        connection.some_body(1);
+        connection.reply(503, "<Code>SlowDown</Code>", {{"Connection", "close"}});
+        connection.await_close();
+        connection.close();
+    });
+    HttpClient client;
+    const std::string large = sample(24 * MiB);
+    HttpRequest request = put(server.url(), large);
+    request.deadline = 5s;
+    const HttpReply reply = client.send(request);
+    CHECK(reply.status == 503);
+    CHECK(reply.body == "<Code>SlowDown</Code>");
 }
 
 TEST_CASE("a deadline and a stall end a request, each by its name")

@@ -17,8 +17,8 @@ namespace
 
 // Below, a body costs less than the round trip that "Expect: 100-continue" adds.
 constexpr curl_off_t expect_from = static_cast<curl_off_t>(MiB);
-constexpr long receive_buffer = 256 * 1024;
-constexpr long upload_buffer = 1024 * 1024;
+constexpr long receive_buffer = 262'144;
+constexpr long upload_buffer = 1'048'576;
 
 [[noreturn]] void refuse(const std::string& why, const HttpRequest& request)
 {
@@ -109,7 +109,7 @@ CurlList header_list(const HttpRequest& request)
         }
         // libcurl's way to say that the value is empty, not that the header is to be dropped.
         const bool empty = value.find_first_not_of(" \t") == std::string::npos;
-        add_header(list, empty ? name + ";" : name + ": " + value);
+        add_header(list, empty ? fmt::format("{};", name) : fmt::format("{}: {}", name, value));
     }
     const curl_off_t size = body_size(request);
     if (size >= 0 && size < expect_from && !find_header(request.headers, "expect")) {
@@ -125,7 +125,7 @@ std::string pins(const TlsOptions& tls)
 {
     std::string result;
     for (const std::string& key : tls.pinned_keys) {
-        result += (result.empty() ? "sha256//" : ";sha256//") + key;
+        result.append(result.empty() ? "sha256//" : ";sha256//").append(key);
     }
     return result;
 }

@@ -159,15 +159,11 @@ void TransferLoop::obey(const Command& command)
 void TransferLoop::admit()
 {
     while (!waiting_.empty() && active_.size() < most_active_) {
-        begin(waiting_.front());
+        const std::shared_ptr<Transfer> next = std::move(waiting_.front());
+        waiting_.pop_front();
+        active_.push_back(next);
+        check(curl_multi_add_handle(multi_.get(), next->handle()));
     }
-}
-
-void TransferLoop::begin(std::shared_ptr<Transfer> transfer)
-{
-    active_.push_back(transfer);
-    waiting_.pop_front();
-    check(curl_multi_add_handle(multi_.get(), transfer->handle()));
 }
 
 void TransferLoop::reap()

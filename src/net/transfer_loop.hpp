@@ -49,7 +49,6 @@ private:
     void obey();
     void obey(const Command& command);
     void admit();
-    void begin(std::shared_ptr<Transfer> transfer);
     void reap();
     void enforce_limits(double now);
     void resume_for_bandwidth(double now);
