@@ -50,8 +50,10 @@ void read_size(std::string_view text)
 /// Only what cannot open anything: no path, no file URL, no host.
 void read_uri(std::string_view text)
 {
-    const std::size_t scheme = text.find("://");
-    if (scheme == std::string_view::npos || scheme == 0 || text.starts_with("file://") ||
+    constexpr std::string_view of_scheme = "abcdefghijklmnopqrstuvwxyz0123456789+-.";
+    const std::size_t scheme = text.find_first_not_of(of_scheme);
+    if (scheme == 0 || scheme == std::string_view::npos ||
+        !text.substr(scheme).starts_with("://") || text.starts_with("file://") ||
         text.starts_with("s3")) {
         return;
     }
