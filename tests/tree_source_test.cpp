@@ -512,6 +512,19 @@ TEST_CASE("a file that becomes something else before it is read is a problem, an
     become([](const char* path) { REQUIRE(::symlink("/etc/passwd", path) == 0); });
 }
 
+TEST_CASE("a file whose attributes cannot be had is not taken for known the next time")
+{
+    const TempDir temp;
+    write_file(temp / "file", "x");
+    std::this_thread::sleep_for(std::chrono::milliseconds(3200)); // younger ones have no token
+    OneFile one(temp / "file");
+    REQUIRE(one.entry.incomplete);
+    REQUIRE_FALSE(one.entry.entry.change_token.empty());
+    REQUIRE(::unlink((temp / "file").c_str()) == 0);
+    one.walker.source().complete(0, one.entry.item, one.entry.entry);
+    CHECK(one.entry.entry.change_token.empty());
+}
+
 TEST_CASE("attributes that change while a file is read are those that are kept")
 {
     const TempDir temp;

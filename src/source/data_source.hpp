@@ -84,7 +84,8 @@ public:
     virtual std::optional<SourceEntry> next(std::uint32_t lane) = 0;
 
     /// What an incomplete entry lacks: its extended attributes. Not asked where the parent's entry
-    /// is taken over. What cannot be had is a problem.
+    /// is taken over. What cannot be had is a problem, and clears the token: the next backup asks
+    /// again.
     virtual void complete(std::uint32_t /*lane*/, std::uint64_t /*item*/, Entry& /*entry*/) {}
 
     /// Bytes of an entry of that lane, short or empty only at its end (a sequential one ignores no

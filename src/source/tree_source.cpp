@@ -164,7 +164,9 @@ public:
         try {
             open_if_needed(item);
         } catch (const Error&) {
-            return; // reading it will fail as well, and tell
+            entry.change_token.clear(); // it is not known whole; reading it will fail as well, and
+                                        // tell
+            return;
         }
         add_xattrs(item, entry);
     }
@@ -350,7 +352,7 @@ private:
         entry.incomplete = is_file && !walk_.options.ignore_change_time;
         if (!entry.incomplete) {
             const int error = read_xattrs(item.folder->get(), name, place, entry.entry.xattrs);
-            tell_lost_xattrs(error, item.path);
+            tell_lost_xattrs(error, item.path, entry.entry);
         }
         entry.item = ++last_item_;
         items_.emplace(entry.item, std::move(item));
@@ -366,12 +368,14 @@ private:
     /// Of an open file.
     void add_xattrs(const Item& item, Entry& entry) const
     {
-        tell_lost_xattrs(read_xattrs(item.file.get(), entry.xattrs), item.path);
+        tell_lost_xattrs(read_xattrs(item.file.get(), entry.xattrs), item.path, entry);
     }
 
-    void tell_lost_xattrs(int error, const std::string& path) const
+    /// Without a token the next backup does not take the loss over without a word.
+    void tell_lost_xattrs(int error, const std::string& path, Entry& entry) const
     {
         if (error != 0) {
+            entry.change_token.clear();
             walk_.problem(error, path, "cannot read its extended attributes");
         }
     }
