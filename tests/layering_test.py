@@ -12,11 +12,12 @@ ALLOWED = {
     "base": set(),  # bytes, errors, files, threads: knows nothing of backups
     "codec": {"base"},  # pure: bytes in, bytes out
     "net": {"base"},  # HTTP over libcurl: knows no service
+    "postgres": {"base", "codec"},  # libpq, and what PostgreSQL's servers send: knows nothing of backups
     "format": {"base", "codec"},  # bytes <-> structs, no I/O
     "store": {"base", "codec", "net"},  # named objects: never learns what a pack is; signs S3 requests
     "repo": {"base", "codec", "format", "store"},  # a repository over a store; knows no source, no target
-    "source": {"base", "format"},  # data in; sees its parent through format/snapshot_view
-    "target": {"base", "format"},  # data out; sees a snapshot through format/snapshot_view
+    "source": {"base", "format", "postgres"},  # data in; sees its parent through format/snapshot_view
+    "target": {"base", "format", "postgres"},  # data out; sees a snapshot through format/snapshot_view
     "engine": {"base", "codec", "format", "store", "repo", "source", "target"},  # brings them together
 }
 # The ABI translates: it sees everything below, and nothing sees it.

@@ -1,0 +1,177 @@
+#include "postgres/page_check.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cassert>
+#include <charconv>
+#include <cstring>
+
+namespace backstay::core
+{
+
+namespace
+{
+
+// PostgreSQL's storage/checksum_impl.h: 32 FNV-1a sums side by side, with more mixing.
+constexpr std::size_t sums_count = 32;
+constexpr std::uint32_t prime = 16777619;
+using Sums = std::array<std::uint32_t, sums_count>;
+constexpr Sums first_sums = {
+    0x5B1F36E9, 0xB8525960, 0x02AB50AA, 0x1DE66D2A, 0x79FF467A, 0x9BB9F8A3, 0x217E7CD2, 0x83E13D2C,
+    0xF8D4474F, 0xE39EB970, 0x42C6AE16, 0x993216FA, 0x7B093B5D, 0x98DAFF3C, 0xF718902A, 0x0B1C9CDB,
+    0xE58F764B, 0x187636BC, 0x5D7B3BB1, 0xE73DE7DE, 0x92BEC979, 0xCCA6C0B2, 0x304A0979, 0x85AA43D4,
+    0x783125BB, 0x6CA8EAA2, 0xE407EAC6, 0x4B5CFC3E, 0x9FBF8C76, 0x15CA20BE, 0xF2CA9FD3, 0x959BD756};
+
+// Where storage/bufpage.h puts the fields of a page's header.
+constexpr std::size_t checksum_at = 8;
+constexpr std::size_t upper_at = 14;
+
+inline __attribute__((always_inline)) std::uint32_t mixed(std::uint32_t sum, std::uint32_t word)
+{
+    const std::uint32_t both = sum ^ word;
+    return both * prime ^ (both >> 17);
+}
+
+inline __attribute__((always_inline)) std::uint32_t sum_words(const std::uint8_t* page,
+                                                              std::size_t size)
+{
+    Sums sums = first_sums;
+    Sums words;
+    for (std::size_t at = 0; at < size; at += sizeof words) {
+        std::memcpy(words.data(), page + at, sizeof words);
+        if (at == 0) {
+            words[checksum_at / sizeof(std::uint32_t)] &= 0xFFFF0000;
+        }
+        for (std::size_t i = 0; i < sums_count; ++i) {
+            sums[i] = mixed(sums[i], words[i]);
+        }
+    }
+    std::uint32_t result = 0;
+    for (std::size_t i = 0; i < sums_count; ++i) {
+        result ^= mixed(mixed(sums[i], 0), 0);
+    }
+    return result;
+}
+
+#if defined(__x86_64__)
+__attribute__((target("avx2"))) std::uint32_t sum_words_wide(const std::uint8_t* page,
+                                                             std::size_t size)
+{
+    return sum_words(page, size);
+}
+#endif
+
+template <typename Number>
+Number number_at(ByteSpan bytes, std::size_t at)
+{
+    Number number = 0;
+    std::memcpy(&number, bytes.data() + at, sizeof number);
+    return number;
+}
+
+bool is_number(std::string_view text)
+{
+    return !text.empty() &&
+           std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
+}
+
+/// "base/5", "global", "PG_15_202209061/5".
+bool holds_relations(std::string_view folder)
+{
+    if (folder == "global") {
+        return true;
+    }
+    const std::size_t slash = folder.find('/');
+    if (slash == std::string_view::npos || !is_number(folder.substr(slash + 1))) {
+        return false;
+    }
+    const std::string_view parent = folder.substr(0, slash);
+    return parent == "base" || parent.starts_with("PG_");
+}
+
+} // namespace
+
+std::uint16_t page_checksum(ByteSpan page, std::uint32_t block)
+{
+    assert(page.size() % sizeof(Sums) == 0 && !page.empty());
+    std::uint32_t sum = 0;
+#if defined(__x86_64__)
+    static const bool is_wide = __builtin_cpu_supports("avx2") != 0;
+    sum = is_wide ? sum_words_wide(page.data(), page.size()) : sum_words(page.data(), page.size());
+#else
+    sum = sum_words(page.data(), page.size());
+#endif
+    return static_cast<std::uint16_t>((sum ^ block) % 65535 + 1); // never 0: that means none
+}
+
+std::optional<std::uint32_t> relation_segment(std::string_view path)
+{
+    const std::size_t slash = path.rfind('/');
+    if (slash == std::string_view::npos || !holds_relations(path.substr(0, slash))) {
+        return std::nullopt;
+    }
+    std::string_view name = path.substr(slash + 1);
+    std::uint32_t segment = 0;
+    if (const std::size_t dot = name.find('.'); dot != std::string_view::npos) {
+        const std::string_view digits = name.substr(dot + 1);
+        const auto [end, failed] =
+            std::from_chars(digits.data(), digits.data() + digits.size(), segment);
+        if (!is_number(digits) || failed != std::errc()) {
+            return std::nullopt;
+        }
+        name = name.substr(0, dot);
+    }
+    for (const std::string_view fork : {"_fsm", "_vm", "_init"}) {
+        if (name.ends_with(fork)) {
+            name.remove_suffix(fork.size());
+            break;
+        }
+    }
+    return is_number(name) ? std::optional(segment) : std::nullopt;
+}
+
+PageCheck::PageCheck(Settings settings, std::uint32_t segment)
+    : settings_(settings), block_(segment * settings.segment_blocks)
+{
+}
+
+void PageCheck::update(ByteSpan bytes)
+{
+    if (!part_.empty()) {
+        const std::size_t missing = std::min(settings_.page_size - part_.size(), bytes.size());
+        append(part_, bytes.first(missing));
+        bytes = bytes.subspan(missing);
+        if (part_.size() < settings_.page_size) {
+            return;
+        }
+        check(part_);
+        part_.clear();
+    }
+    while (bytes.size() >= settings_.page_size) {
+        check(bytes.first(settings_.page_size));
+        bytes = bytes.subspan(settings_.page_size);
+    }
+    append(part_, bytes);
+}
+
+void PageCheck::check(ByteSpan page)
+{
+    const std::uint32_t block = block_++;
+    const auto high = number_at<std::uint32_t>(page, 0);
+    const auto low = number_at<std::uint32_t>(page, sizeof high);
+    const bool is_new = number_at<std::uint16_t>(page, upper_at) == 0;
+    if (is_new || (LogPosition{high} << 32 | low) >= settings_.start) {
+        return;
+    }
+    const auto stored = number_at<std::uint16_t>(page, checksum_at);
+    const std::uint16_t computed = page_checksum(page, block);
+    if (stored == computed) {
+        return;
+    }
+    ++count_;
+    if (bad_.size() < most_kept) {
+        bad_.push_back({block, stored, computed});
+    }
+}
+
+} // namespace backstay::core
