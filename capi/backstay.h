@@ -298,7 +298,7 @@ BACKSTAY_CALL backstay_store_describe(backstay_store *store, backstay_cancel *ca
 BACKSTAY_API void backstay_store_free(backstay_store *store);
 
 /* Ours: the place is an option. A source serves one job at a time. *source: [own]. Scopes "source.tree" (path…), "source.stream" (descriptor, borrowed;
- * name), "source.command" (argument…; name), "source.archive" (path). */
+ * name), "source.command" (argument…; name), "source.archive" (path), "source.postgres" (conninfo, method…; a password in it is E_INVALID). */
 BACKSTAY_CALL backstay_source_open_tree(backstay_engine *engine, const backstay_options *options, backstay_source **source,
                                         backstay_error **error);
 BACKSTAY_CALL backstay_source_open_stream(backstay_engine *engine, const backstay_options *options, backstay_source **source,
@@ -307,6 +307,8 @@ BACKSTAY_CALL backstay_source_open_command(backstay_engine *engine, const backst
                                            backstay_error **error);
 BACKSTAY_CALL backstay_source_open_archive(backstay_engine *engine, const backstay_options *options, backstay_source **source,
                                            backstay_error **error);
+BACKSTAY_CALL backstay_source_open_postgres(backstay_engine *engine, const backstay_options *options, backstay_source **source,
+                                            backstay_error **error);
 /* A host's: the table is copied; destroy(self) runs exactly once. */
 BACKSTAY_CALL backstay_source_new(backstay_engine *engine, const backstay_source_vtable *vtable, void *self, backstay_source **source,
                                   backstay_error **error);
@@ -314,14 +316,16 @@ BACKSTAY_CALL backstay_source_new(backstay_engine *engine, const backstay_source
 BACKSTAY_CALL backstay_source_probe(backstay_source *source, backstay_cancel *cancel, backstay_record **record, backstay_error **error);
 BACKSTAY_API void backstay_source_free(backstay_source *source);
 
-/* Scopes "target.directory" (path, or in-place), "target.stream" (descriptor, borrowed), "target.archive" (path or descriptor; format). A target
- * serves one job. *target: [own]. */
+/* Scopes "target.directory" (path, or in-place), "target.stream" (descriptor, borrowed), "target.archive" (path or descriptor; format),
+ * "target.postgres" (directory…). A target serves one job. *target: [own]. */
 BACKSTAY_CALL backstay_target_open_directory(backstay_engine *engine, const backstay_options *options, backstay_target **target,
                                              backstay_error **error);
 BACKSTAY_CALL backstay_target_open_stream(backstay_engine *engine, const backstay_options *options, backstay_target **target,
                                           backstay_error **error);
 BACKSTAY_CALL backstay_target_open_archive(backstay_engine *engine, const backstay_options *options, backstay_target **target,
                                            backstay_error **error);
+BACKSTAY_CALL backstay_target_open_postgres(backstay_engine *engine, const backstay_options *options, backstay_target **target,
+                                            backstay_error **error);
 BACKSTAY_API void backstay_target_free(backstay_target *target);
 
 /* -- repository --------------------------------------------------------------------------------------------------------------- */

@@ -4,7 +4,9 @@
 #include "visible_struct.hpp"
 
 #include "base/file.hpp"
+#include "postgres/connection.hpp"
 #include "source/archive_source.hpp"
+#include "source/postgres_physical_source.hpp"
 #include "source/stream_source.hpp"
 #include "source/tree_source.hpp"
 
@@ -90,6 +92,20 @@ TreeSourceOptions tree_options(const OptionSet& set, unsigned lanes)
         throw Error(ErrorCode::invalid, "there is nothing to save: give at least one path");
     }
     return options;
+}
+
+backstay_source physical_source(const EngineRef& state, const OptionSet& set)
+{
+    backstay::core::PostgresPhysicalOptions options;
+    options.conninfo = set.text("conninfo");
+    options.fast_checkpoint = set.text("checkpoint") == "fast";
+    options.rate_kib = (set.size("max-rate") + backstay::core::KiB - 1) / backstay::core::KiB;
+    std::shared_ptr<DataSource> source = make_postgres_physical_source(options);
+    return backstay_source{state,
+                           "postgres.physical",
+                           {backstay::core::postgres_server_name(options.conninfo)},
+                           std::move(source),
+                           {}};
 }
 
 /// Opens a source of ours: what all source_open functions share.
@@ -181,6 +197,13 @@ backstay_status backstay_source_open_archive(backstay_engine* engine,
             return backstay_source{
                 state, "archive", {path}, backstay::core::make_archive_source(path), {}};
         });
+}
+
+backstay_status backstay_source_open_postgres(backstay_engine* engine,
+                                              const backstay_options* options,
+                                              backstay_source** source, backstay_error** error)
+{
+    return open_source(engine, "source.postgres", options, source, error, physical_source);
 }
 
 backstay_status backstay_source_new(backstay_engine* engine, const backstay_source_vtable* vtable,

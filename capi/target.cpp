@@ -2,6 +2,7 @@
 #include "handles.hpp"
 
 #include "target/archive_target.hpp"
+#include "target/postgres_directory_target.hpp"
 #include "target/stream_target.hpp"
 
 using backstay::capi::EngineRef;
@@ -66,6 +67,27 @@ ArchiveTargetOptions archive_options(const OptionSet& set)
     return options;
 }
 
+backstay::core::PostgresDirectoryOptions postgres_options(const OptionSet& set, unsigned threads)
+{
+    backstay::core::PostgresDirectoryOptions options;
+    options.directory = set.text("directory");
+    for (const std::string& mapping : set.texts("map-tablespace")) {
+        options.tablespaces.push_back(backstay::core::parse_tablespace_mapping(mapping));
+    }
+    backstay::core::RecoveryOptions& recovery = options.recovery;
+    recovery.time = set.time("target-time");
+    recovery.log_position = set.text("target-lsn");
+    recovery.transaction = set.text("target-xid");
+    recovery.name = set.text("target-name");
+    recovery.immediate = set.flag("immediate");
+    recovery.timeline = set.text("target-timeline");
+    recovery.restore_command = set.text("restore-command");
+    recovery.keep_archiving = set.flag("keep-archiving");
+    options.owner = set.text("owner");
+    options.threads = threads;
+    return options;
+}
+
 template <typename Make>
 backstay_status open_target(backstay_engine* engine, const char* scope,
                             const backstay_options* options, backstay_target** target,
@@ -118,6 +140,19 @@ backstay_status backstay_target_open_archive(backstay_engine* engine,
                            return backstay_target{
                                state, std::nullopt, false,
                                backstay::core::make_archive_target(archive_options(set))};
+                       });
+}
+
+backstay_status backstay_target_open_postgres(backstay_engine* engine,
+                                              const backstay_options* options,
+                                              backstay_target** target, backstay_error** error)
+{
+    return open_target(engine, "target.postgres", options, target, error,
+                       [](const EngineRef& state, const OptionSet& set) {
+                           return backstay_target{
+                               state, std::nullopt, false,
+                               backstay::core::make_postgres_directory_target(
+                                   postgres_options(set, state->limits().threads))};
                        });
 }
 

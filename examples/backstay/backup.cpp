@@ -54,13 +54,14 @@ backstay::Source open_source(Invocation& invocation, std::string& name)
 {
     const std::vector<std::string> paths = invocation.positionals("PATH");
     const bool from_lists = invocation.has("files-from") || invocation.has("files-from-raw");
-    const int kinds = (!paths.empty() || from_lists ? 1 : 0) +
-                      (invocation.has("stdin-name") ? 1 : 0) +
-                      (invocation.has("command-name") ? 1 : 0);
+    const int kinds =
+        (!paths.empty() || from_lists ? 1 : 0) + (invocation.has("stdin-name") ? 1 : 0) +
+        (invocation.has("command-name") ? 1 : 0) + (invocation.has("postgres") ? 1 : 0);
     if (kinds != 1) {
         throw UsageError(
-            kinds == 0 ? "there is nothing to save: give paths, --stdin-name or --command-name"
-                       : "paths, --stdin-name and --command-name are one backup each");
+            kinds == 0 ? "there is nothing to save: give paths, --stdin-name, --command-name or "
+                         "--postgres"
+                       : "paths, --stdin-name, --command-name and --postgres are one backup each");
     }
     if (invocation.has("stdin-name")) {
         name = "stream";
@@ -79,6 +80,12 @@ backstay::Source open_source(Invocation& invocation, std::string& name)
             options.add("argument", argument);
         }
         return backstay::Source::command(invocation.engine(), options);
+    }
+    if (invocation.has("postgres")) {
+        name = "postgres";
+        backstay::Options options = invocation.options("source.postgres");
+        options.add("conninfo", invocation.value("postgres"));
+        return backstay::Source::postgres(invocation.engine(), options);
     }
     name = "files";
     backstay::Options options = invocation.options("source.tree");
@@ -106,15 +113,17 @@ int run(Invocation& invocation)
 Command backup_command()
 {
     return {"backup",
-            "Save directory trees, standard input or a command's output as a snapshot",
+            "Save directory trees, a stream, a command's output or a server as a snapshot",
             "backstay -r /mnt/backups backup /etc /home --exclude '*.tmp' --tag nightly",
             {{"PATH", "A folder or file to save", Positional::Count::any}},
-            {"backup", "source.tree"},
-            {"path"},
+            {"backup", "source.tree", "source.postgres"},
+            {"path", "conninfo"},
             {{"stdin-name", "NAME", "Save standard input as one file of this name"},
              {"command-name", "NAME",
               "Save the output of the command behind '--' as one file of this name; its exit "
-              "status decides"}},
+              "status decides"},
+             {"postgres", "CONNINFO",
+              "Save a PostgreSQL server (connection string or URI, without a password)"}},
             run,
             true};
 }

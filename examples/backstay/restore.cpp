@@ -40,18 +40,37 @@ void finish(Invocation& invocation, const backstay::Record& summary)
                     duration_text(summary.seconds("seconds")), problems_text(summary)));
 }
 
-int run(Invocation& invocation)
+constexpr const char* to_cluster = "to-postgres-directory";
+
+/// The one place that the command line names.
+backstay::Target open_target(Invocation& invocation)
 {
-    if (invocation.has("to") == invocation.has("in-place")) {
-        throw UsageError("say where to restore: either --to DIR or --in-place");
+    const int places = (invocation.has("to") ? 1 : 0) + (invocation.has("in-place") ? 1 : 0) +
+                       (invocation.has(to_cluster) ? 1 : 0);
+    if (places != 1) {
+        throw UsageError(
+            "say where to restore: either --to DIR, --in-place or --to-postgres-directory DIR");
     }
-    const auto [name, path] = Invocation::split(invocation.positional("SNAPSHOT[:PATH]"));
+    if (invocation.has(to_cluster)) {
+        backstay::Options place = invocation.options("target.postgres");
+        place.add("directory", invocation.value(to_cluster));
+        return backstay::Target::postgres(invocation.engine(), place);
+    }
     backstay::Options place = invocation.options("target.directory");
     if (invocation.has("to")) {
         place.add("path", invocation.value("to"));
     }
+    return backstay::Target::directory(invocation.engine(), place);
+}
+
+int run(Invocation& invocation)
+{
+    auto [name, path] = Invocation::split(invocation.positional("SNAPSHOT[:PATH]"));
+    if (path.empty() && invocation.has(to_cluster)) {
+        path = "postgres";
+    }
     const backstay::Options options = invocation.options("restore");
-    const backstay::Target target = backstay::Target::directory(invocation.engine(), place);
+    const backstay::Target target = open_target(invocation);
     const backstay::Repository repository = invocation.repository();
     const backstay::Snapshot snapshot = invocation.snapshot(repository, name);
     return run_job(invocation, snapshot.restore(path, target, &options, &invocation.cancel()),
@@ -63,15 +82,17 @@ int run(Invocation& invocation)
 
 Command restore_command()
 {
-    return {"restore",
-            "Restore files, to a folder or to where they came from",
-            "backstay -r /mnt/backups restore latest:/etc --to /tmp/etc --verify",
-            {{"SNAPSHOT[:PATH]", "A snapshot, and what of it: its content goes into DIR; the whole "
-                                 "goes to DIR/<full path>"}},
-            {"restore", "target.directory", "filter"},
-            {"path", "kind"},
-            {{"to", "DIR", "The folder to restore into"}},
-            run};
+    return {
+        "restore",
+        "Restore files or a database cluster, to a folder or to where they came from",
+        "backstay -r /mnt/backups restore latest:/etc --to /tmp/etc --verify",
+        {{"SNAPSHOT[:PATH]", "A snapshot, and what of it: its content goes into DIR; the whole "
+                             "goes to DIR/<full path>"}},
+        {"restore", "target.directory", "target.postgres", "filter"},
+        {"path", "kind", "directory"},
+        {{"to", "DIR", "The folder to restore into"},
+         {to_cluster, "DIR", "Lay a physical PostgreSQL backup out as a cluster in this folder"}},
+        run};
 }
 
 } // namespace command

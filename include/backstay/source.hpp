@@ -36,6 +36,10 @@ public:
     {
         return open(engine, options, backstay_source_open_archive);
     }
+    static Source postgres(Engine& engine, const Options& options)
+    {
+        return open(engine, options, backstay_source_open_postgres);
+    }
 
     /// A host's. The source keeps it.
     static Source host(Engine& engine, std::shared_ptr<DataSource> source)

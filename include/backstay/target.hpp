@@ -30,6 +30,10 @@ public:
     {
         return open(engine, options, backstay_target_open_archive);
     }
+    static Target postgres(Engine& engine, const Options& options)
+    {
+        return open(engine, options, backstay_target_open_postgres);
+    }
     backstay_target* get() const { return target_.get(); }
 
 private:

@@ -128,6 +128,16 @@ constexpr OptionSpec source_command[] = {
 constexpr OptionSpec source_archive[] = {
     one("path", K::path, "", "FILE", "An archive: tar, cpio, zip, ISO 9660, compressed or not"),
 };
+constexpr OptionSpec source_postgres[] = {
+    one("conninfo", K::text, "", "CONNINFO",
+        "Connection string or URI, without a password (~/.pgpass, PGPASSFILE, PGPASSWORD)"),
+    choice("method", "physical", "physical", "METHOD",
+           "physical: the whole cluster as it is on disk"),
+    choice("checkpoint", "spread", "fast|spread", "KIND",
+           "Physical: begin with a checkpoint at once, or one spread over minutes"),
+    ranged("max-rate", K::size, "0", 0, no_limit, "SIZE",
+           "Physical: bytes a second from the server at most; 0: no limit"),
+};
 constexpr OptionSpec target_directory[] = {
     one("path", K::path, "", "DIR", "Folder to restore into"),
     flag("in-place", "Restore to where it came from"),
@@ -147,6 +157,22 @@ constexpr OptionSpec target_archive[] = {
     ranged("descriptor", K::number, "1", 0, INT32_MAX, "FD",
            "Descriptor to write if no path is given; borrowed"),
     flag("overwrite", "Replace the file if it is there"),
+};
+constexpr OptionSpec target_postgres[] = {
+    one("directory", K::path, "", "DIR", "Folder for a physical backup's cluster: absent or empty"),
+    one("target-time", K::time, "", "TIME", "Recover up to this time"),
+    one("target-lsn", K::text, "", "LSN", "Recover up to this place in the log"),
+    one("target-xid", K::text, "", "XID", "Recover up to this transaction"),
+    one("target-name", K::text, "", "NAME", "Recover up to this restore point"),
+    flag("immediate", "Recover no further than the cluster's being consistent"),
+    one("target-timeline", K::text, "", "TIMELINE",
+        "Follow this timeline: a number, latest, current"),
+    one("restore-command", K::text, "", "COMMAND",
+        "What the server gets further log by, as in its restore_command"),
+    many("map-tablespace", K::path, "OLD=NEW", "Put the tablespace that was at OLD to NEW"),
+    flag("keep-archiving", "Leave archive_mode on where it was: else a copy archives nothing"),
+    one("owner", K::text, "", "USER[:GROUP]",
+        "As root: give the files to this account (default: the folder's owner, or postgres)"),
 };
 constexpr OptionSpec restore[] = {
     many("include", K::path, "PATTERN", "Restore only what matches"),
@@ -279,9 +305,11 @@ constexpr OptionScope scopes[] = {
     {"source.stream", "A descriptor", source_stream},
     {"source.command", "A command's output", source_command},
     {"source.archive", "An archive's entries", source_archive},
+    {"source.postgres", "A PostgreSQL server", source_postgres},
     {"target.directory", "A folder", target_directory},
     {"target.stream", "A descriptor", target_stream},
     {"target.archive", "An archive", target_archive},
+    {"target.postgres", "A PostgreSQL cluster", target_postgres},
     {"restore", "Restoring", restore},
     {"filter", "Which snapshots", filter},
     {"snapshots", "Listing snapshots", snapshots},

@@ -1,0 +1,317 @@
+#include "source/postgres_physical_source.hpp"
+
+#include "base/error.hpp"
+#include "base/random.hpp"
+#include "base/record.hpp"
+#include "postgres/server_facts.hpp"
+#include "source/postgres_base_lane.hpp"
+#include "source/postgres_log_lane.hpp"
+
+#include <fmt/format.h>
+
+namespace backstay::core
+{
+
+namespace
+{
+
+constexpr std::uint32_t base_lane = 0;
+constexpr std::uint32_t log_lane = 1;
+constexpr std::uint32_t lane_count = 2;
+constexpr std::uint64_t least_rate_kib = 32; // what the server takes
+constexpr std::uint64_t most_rate_kib = 1'048'576;
+
+Timestamp timestamp_of(std::int64_t microseconds)
+{
+    std::int64_t seconds = microseconds / 1'000'000;
+    std::int64_t rest = microseconds % 1'000'000;
+    if (rest < 0) {
+        --seconds;
+        rest += 1'000'000;
+    }
+    return {seconds, static_cast<std::uint32_t>(rest * 1000)};
+}
+
+Record facts_record(const ServerFacts& facts)
+{
+    Record record;
+    record.set("kind", "postgres").set("method", "physical");
+    record.set("server_version", facts.version_text).set("version", facts.version);
+    record.set("system_id", facts.system_id).set("timeline", facts.timeline);
+    record.set("page_size", static_cast<std::uint64_t>(facts.page_size));
+    record.set("wal_segment_size", facts.segment_size);
+    record.set("checksums", facts.has_checksums);
+    record.set("folder_mode", fmt::format("{:04o}", facts.folder_mode));
+    Record settings;
+    for (const auto& [name, value] : facts.settings) {
+        settings.set(name, value);
+    }
+    return std::move(record.set("settings", std::move(settings)));
+}
+
+/// What one session holds; the lanes before the connections that they use.
+struct Running {
+    ServerFacts facts;
+    std::unique_ptr<PostgresConnection> base_connection;
+    std::unique_ptr<PostgresConnection> log_connection;
+    std::unique_ptr<BaseBackup> backup;
+    std::unique_ptr<PostgresBaseLane> base;
+    std::unique_ptr<PostgresLogLane> log;
+    LogPosition log_begin = 0;
+    Timestamp started;
+    std::exception_ptr failures[lane_count]; ///< of a lane, which then gives nothing more
+};
+
+class PostgresPhysicalSource final : public DataSource
+{
+    /// A lane whose connection broke has nothing more to give, whatever became of one entry.
+    template <typename Body>
+    auto guarded(std::uint32_t lane, Body&& body)
+    {
+        std::exception_ptr& failure = running_->failures[lane];
+        if (failure) {
+            std::rethrow_exception(failure);
+        }
+        try {
+            return body();
+        } catch (...) {
+            failure = std::current_exception();
+            throw;
+        }
+    }
+
+public:
+    explicit PostgresPhysicalSource(PostgresPhysicalOptions options) : options_(std::move(options))
+    {
+        check_postgres_conninfo(options_.conninfo);
+        const bool possible = options_.rate_kib == 0 || (options_.rate_kib >= least_rate_kib &&
+                                                         options_.rate_kib <= most_rate_kib);
+        if (!possible) {
+            throw Error(ErrorCode::invalid,
+                        "PostgreSQL limits a backup to 32 KiB up to 1 GiB a second, no less and no "
+                        "more");
+        }
+    }
+
+    std::string probe(const std::stop_token& stop) override
+    {
+        PostgresConnection connection(connect_options(), stop);
+        Record record = facts_record(read_server_facts(connection));
+        return record.set("scope", "cluster").json();
+    }
+
+    SessionPlan open(SnapshotView*, ProblemSink problems, std::stop_token stop) override
+    {
+        auto running = std::make_unique<Running>();
+        running->started = system_clock().now();
+        running->base_connection = std::make_unique<PostgresConnection>(connect_options(), stop);
+        running->facts = read_server_facts(*running->base_connection);
+        running->log_connection = std::make_unique<PostgresConnection>(connect_options(), stop);
+        const std::string slot = make_slot(*running->log_connection);
+        running->backup = std::make_unique<BaseBackup>(
+            *running->base_connection,
+            BaseBackupOptions{"backstay", options_.fast_checkpoint, options_.rate_kib});
+        start_log(*running, slot);
+        start_base(*running, std::move(problems));
+
+        SessionPlan plan;
+        plan.lanes = lane_count;
+        for (const BaseBackup::Tablespace& tablespace : running->backup->tablespaces()) {
+            plan.bytes += tablespace.bytes;
+        }
+        running_ = std::move(running);
+        return plan;
+    }
+
+    std::optional<SourceEntry> next(std::uint32_t lane) override
+    {
+        return guarded(lane, [&] {
+            return lane == base_lane ? running_->base->next() : running_->log->next();
+        });
+    }
+
+    std::size_t read(std::uint32_t lane, std::uint64_t item, std::uint64_t offset,
+                     MutableByteSpan buffer) override
+    {
+        return guarded(lane, [&] {
+            return lane == base_lane ? running_->base->read(item, buffer)
+                                     : running_->log->read(item, offset, buffer);
+        });
+    }
+
+    std::optional<SnapshotStream::Extent> next_data(std::uint32_t, std::uint64_t,
+                                                    std::uint64_t) override
+    {
+        return std::nullopt;
+    }
+
+    Outcome outcome(std::uint32_t, std::uint64_t, Entry&) override { return Outcome::stable; }
+
+    void release(std::uint32_t lane, std::uint64_t item) override
+    {
+        if (running_->failures[lane]) {
+            return; // next() tells
+        }
+        guarded(lane, [&] {
+            if (lane == base_lane) {
+                running_->base->release(item);
+            } else {
+                running_->log->release(item);
+            }
+            return true;
+        });
+    }
+
+    SourceVerdict finish() override
+    {
+        const Manifest manifest = running_->base->check_manifest();
+        check_system(manifest);
+        check_log(manifest);
+        const PostgresBaseLane::Damage& damage = running_->base->damage();
+        SourceVerdict verdict;
+        verdict.kind = SourceVerdict::Kind::ok;
+        if (damage.pages > 0) {
+            verdict.kind = SourceVerdict::Kind::damaged;
+            verdict.message =
+                fmt::format("{} page(s) in {} file(s) of the cluster do not fit their "
+                            "checksums: they are damaged on the server",
+                            damage.pages, damage.files);
+        } else if (damage.server_agrees) {
+            verdict.kind = SourceVerdict::Kind::damaged;
+            verdict.message =
+                "the server found pages that do not fit their checksums: its log names "
+                "them";
+        }
+        verdict.record = record();
+        return verdict;
+    }
+
+    void settle(bool) override { running_.reset(); }
+
+private:
+    PostgresConnectOptions connect_options() const
+    {
+        PostgresConnectOptions options;
+        options.conninfo = options_.conninfo;
+        options.session = PostgresConnectOptions::Session::replication;
+        return options;
+    }
+
+    /// Before the backup begins, so that no log it needs can be gone. Ends with the connection.
+    static std::string make_slot(PostgresConnection& connection)
+    {
+        Bytes unique(8);
+        fill_random(unique);
+        const std::string slot = "backstay_" + to_hex(unique);
+        try {
+            connection.query(
+                fmt::format("CREATE_REPLICATION_SLOT {} TEMPORARY PHYSICAL RESERVE_WAL",
+                            postgres_identifier(slot)));
+        } catch (const Error& error) {
+            if (connection.sqlstate() != "53400") {
+                throw;
+            }
+            throw Error(ErrorCode::busy,
+                        fmt::format("{}: a physical backup takes a slot while it runs: raise "
+                                    "max_replication_slots, or drop one",
+                                    error.what()),
+                        error.subject());
+        }
+        return slot;
+    }
+
+    static void start_log(Running& running, const std::string& slot)
+    {
+        const std::uint64_t size = running.facts.segment_size;
+        const std::uint32_t timeline = running.backup->timeline();
+        const LogSegment first = segment_at(timeline, running.backup->begin(), size);
+        running.log_begin = segment_begin(first, size);
+        PostgresLogLane::Options options;
+        options.start = {slot, running.log_begin, timeline};
+        options.segment_size = size;
+        // A synchronous standby's word would make commits count that we may still lose.
+        options.acknowledge = !running.facts.has_synchronous_standbys;
+        if (timeline > 1) {
+            const PostgresRows history =
+                running.log_connection->query(fmt::format("TIMELINE_HISTORY {}", timeline));
+            options.history_name = timeline_history_name(timeline);
+            const ByteSpan text = as_bytes(history.text(0, 1));
+            options.history.assign(text.begin(), text.end());
+        }
+        running.log =
+            std::make_unique<PostgresLogLane>(*running.log_connection, std::move(options));
+    }
+
+    static void start_base(Running& running, ProblemSink problems)
+    {
+        PostgresBaseLane::Options options;
+        if (running.facts.has_checksums) {
+            options.pages = PageCheck::Settings{
+                running.facts.page_size, running.facts.segment_blocks, running.backup->begin()};
+        }
+        options.problems = std::move(problems);
+        options.ended = [&log = *running.log](LogPosition end) { log.set_end(end); };
+        running.base = std::make_unique<PostgresBaseLane>(*running.backup, std::move(options));
+    }
+
+    void check_system(const Manifest& manifest) const
+    {
+        const bool is_other =
+            manifest.system_id && std::to_string(*manifest.system_id) != running_->facts.system_id;
+        if (is_other) {
+            throw Error(ErrorCode::source, "the server's manifest is of another cluster");
+        }
+    }
+
+    void check_log(const Manifest& manifest) const
+    {
+        const LogPosition end = running_->log->position();
+        bool is_whole = end >= running_->base->end();
+        for (const Manifest::Range& range : manifest.log) {
+            is_whole = is_whole && range.begin >= running_->log_begin && range.end <= end;
+        }
+        if (!is_whole) {
+            throw Error(ErrorCode::source,
+                        fmt::format("the log from {} to {} is not enough for this backup",
+                                    format_log_position(running_->log_begin),
+                                    format_log_position(end)));
+        }
+    }
+
+    std::string record() const
+    {
+        const Running& run = *running_;
+        Record record = facts_record(run.facts);
+        record.set("timeline", run.backup->timeline());
+        record.set("begin", format_log_position(run.backup->begin()));
+        record.set("end", format_log_position(run.base->end()));
+        record.set("wal_begin", format_log_position(run.log_begin));
+        record.set("wal_end", format_log_position(run.log->position()));
+        record.set("started", run.started);
+        record.set("ended", timestamp_of(run.log->server_time()));
+        record.set("damaged_pages", run.base->damage().pages);
+        Record spaces = Record::list();
+        for (const BaseBackup::Tablespace& tablespace : run.backup->tablespaces()) {
+            if (tablespace.oid != 0) {
+                Record space;
+                space.set("oid", static_cast<std::uint64_t>(tablespace.oid));
+                space.set("location", RawText{tablespace.location});
+                spaces.add(std::move(space));
+            }
+        }
+        record.set("tablespaces", std::move(spaces));
+        return record.json();
+    }
+
+    const PostgresPhysicalOptions options_;
+    std::unique_ptr<Running> running_;
+};
+
+} // namespace
+
+std::unique_ptr<DataSource> make_postgres_physical_source(PostgresPhysicalOptions options)
+{
+    return std::make_unique<PostgresPhysicalSource>(std::move(options));
+}
+
+} // namespace backstay::core

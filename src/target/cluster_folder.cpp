@@ -1,0 +1,135 @@
+#include "target/cluster_folder.hpp"
+
+#include "base/error.hpp"
+#include "target/safe_folder.hpp"
+#include "target/tree_removal.hpp"
+
+#include <cerrno>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace backstay::core
+{
+
+ClusterFolder::State ClusterFolder::state() const
+{
+    const FileDescriptor folder(::open(path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!folder) {
+        if (errno == ENOENT) {
+            return State::absent;
+        }
+        throw_system_error(errno, "cannot look into the folder", path_, ErrorCode::target);
+    }
+    return list_folder(folder.get(), path_).empty() ? State::empty : State::filled;
+}
+
+FileOwner ClusterFolder::owner() const
+{
+    struct stat status {
+    };
+    if (::stat(path_.c_str(), &status) != 0) {
+        return {};
+    }
+    return {status.st_uid, status.st_gid, true};
+}
+
+void ClusterFolder::make(mode_t mode, const FileOwner& owner)
+{
+    owner_ = owner;
+    was_made_ = state() == State::absent;
+    folder_ = open_root_folder(path_, true);
+    if (::fchmod(folder_.get(), mode) != 0) {
+        throw_system_error(errno, "cannot set the mode", path_, ErrorCode::target);
+    }
+    give(folder_.get(), "");
+}
+
+void ClusterFolder::give(int descriptor, const std::string& path) const
+{
+    if (owner_.is_given && ::fchown(descriptor, owner_.user, owner_.group) != 0) {
+        throw_system_error(errno, "cannot set the owner", full(path), ErrorCode::target);
+    }
+}
+
+void ClusterFolder::make_folder(const std::string& path, mode_t mode) const
+{
+    if (::mkdirat(folder_.get(), path.c_str(), mode) != 0 && errno != EEXIST) {
+        throw_system_error(errno, "cannot make the folder", full(path), ErrorCode::target);
+    }
+    const OpenedFolder made = open_folder_below(folder_.get(), path);
+    if (!made.descriptor || ::fchmod(made.descriptor.get(), mode) != 0) {
+        throw_system_error(made.descriptor ? errno : made.error, "cannot make the folder",
+                           full(path), ErrorCode::target);
+    }
+    give(made.descriptor.get(), path);
+}
+
+FileDescriptor ClusterFolder::make_file(const std::string& path, mode_t mode) const
+{
+    FileDescriptor file(::openat(folder_.get(), path.c_str(),
+                                 O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
+    if (!file || ::fchmod(file.get(), mode) != 0) {
+        throw_system_error(errno, "cannot make the file", full(path), ErrorCode::target);
+    }
+    give(file.get(), path);
+    return file;
+}
+
+FileDescriptor ClusterFolder::open_file(const std::string& path) const
+{
+    FileDescriptor file(
+        ::openat(folder_.get(), path.c_str(), O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK));
+    if (!file) {
+        throw_system_error(errno, "cannot open the file", full(path), ErrorCode::target);
+    }
+    return file;
+}
+
+void ClusterFolder::make_link(const std::string& path, const std::string& to) const
+{
+    if (::symlinkat(to.c_str(), folder_.get(), path.c_str()) != 0) {
+        throw_system_error(errno, "cannot make the link", full(path), ErrorCode::target);
+    }
+    if (owner_.is_given && ::fchownat(folder_.get(), path.c_str(), owner_.user, owner_.group,
+                                      AT_SYMLINK_NOFOLLOW) != 0) {
+        throw_system_error(errno, "cannot set the owner", full(path), ErrorCode::target);
+    }
+}
+
+void ClusterFolder::sync() const
+{
+    if (::syncfs(folder_.get()) != 0) {
+        throw_system_error(errno, "cannot make what was written durable", path_, ErrorCode::target);
+    }
+}
+
+void ClusterFolder::sync_folder(const std::string& path) const
+{
+    const OpenedFolder folder = open_folder_below(folder_.get(), path);
+    if (!folder.descriptor || ::fsync(folder.descriptor.get()) != 0) {
+        throw_system_error(folder.descriptor ? errno : folder.error,
+                           "cannot make the folder durable", full(path), ErrorCode::target);
+    }
+}
+
+void ClusterFolder::remove() noexcept
+{
+    if (!folder_) {
+        return;
+    }
+    try {
+        const auto ignored = [](const std::string&, const std::string&) {};
+        for (const std::string& name : list_folder(folder_.get(), path_)) {
+            remove_tree(folder_.get(), name, full(name), ignored, {});
+        }
+        if (was_made_) {
+            ::rmdir(path_.c_str());
+        }
+    } catch (...) {
+        // What could not be removed has no control file, so no server starts on it.
+    }
+    folder_ = FileDescriptor();
+}
+
+} // namespace backstay::core

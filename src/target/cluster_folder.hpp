@@ -1,0 +1,59 @@
+#pragma once
+
+#include "base/file.hpp"
+
+#include <cstdint>
+#include <string>
+#include <sys/types.h>
+
+namespace backstay::core
+{
+
+/// Whom files are given to; only root can give.
+struct FileOwner {
+    uid_t user = 0;
+    gid_t group = 0;
+    bool is_given = false; ///< false: files stay the process's
+};
+
+/// A folder that a restored cluster, or one of its tablespaces, goes into: absent or empty before,
+/// and so again after remove(). One thread at a time, except make_file().
+class ClusterFolder
+{
+public:
+    explicit ClusterFolder(std::string path) : path_(std::move(path)) {}
+
+    enum class State : std::uint8_t { absent, empty, filled };
+    /// Throws Error{denied, target} where it cannot be looked at, or is no folder.
+    State state() const;
+    /// The owner of a folder that is there already.
+    FileOwner owner() const;
+
+    /// Makes it, and its parents, if it is absent. Throws Error.
+    void make(mode_t mode, const FileOwner& owner);
+    void make_folder(const std::string& path, mode_t mode) const;
+    /// A new file for writing. Thread-safe. Throws Error.
+    FileDescriptor make_file(const std::string& path, mode_t mode) const;
+    FileDescriptor open_file(const std::string& path) const;
+    void make_link(const std::string& path, const std::string& to) const;
+    /// For what was opened by make_file().
+    void give(int descriptor, const std::string& path) const;
+
+    /// All that was written to its file system is durable afterwards. Throws Error{target}.
+    void sync() const;
+    /// Makes the folder `path` in it, and what it names, durable. Throws Error{target}.
+    void sync_folder(const std::string& path) const;
+    void remove() noexcept;
+
+    const std::string& path() const { return path_; }
+
+private:
+    std::string full(const std::string& path) const { return path_ + "/" + path; }
+
+    const std::string path_;
+    FileDescriptor folder_;
+    FileOwner owner_;
+    bool was_made_ = false;
+};
+
+} // namespace backstay::core
