@@ -21,35 +21,42 @@ using SteadyClock = std::chrono::steady_clock;
 
 PostgresLogLane::PostgresLogLane(PostgresConnection& connection, Options options)
     : options_(std::move(options)), stream_(connection, options_.start),
-      position_(options_.start.position), segment_end_(position_), last_data_(SteadyClock::now()),
+      position_(options_.start.position), segment_end_(position_),
       history_given_(options_.history_name.empty())
 {
 }
 
-bool PostgresLogLane::is_complete(bool is_quiet) const
+/// Whether all that the backup needs was given on, and waiting for more is of no use. A server that
+/// is written to never falls silent, so patience is counted from the moment the end was known.
+bool PostgresLogLane::is_complete()
 {
     const LogPosition end = end_.load();
     if (end == 0 || position_ < end) {
         return false;
     }
-    return position_ % options_.segment_size == 0 || is_quiet;
+    const SteadyClock::time_point now = SteadyClock::now();
+    end_seen_ = end_seen_.value_or(now);
+    const LogPosition whole_at =
+        (end + options_.segment_size - 1) / options_.segment_size * options_.segment_size;
+    return position_ >= whole_at || now - *end_seen_ >= wait_for_whole_segment;
 }
 
 /// False once the log is complete.
 bool PostgresLogLane::fill()
 {
-    while (piece_.empty() && !complete_) {
-        if (is_complete(false)) {
-            complete_ = true;
-            break;
+    for (;;) {
+        complete_ = complete_ || is_complete();
+        if (complete_) {
+            return false;
+        }
+        if (!piece_.empty()) {
+            return true;
         }
         switch (stream_.next(look_up_after)) {
         case LogStream::Got::data:
             piece_ = stream_.data();
-            last_data_ = SteadyClock::now();
             break;
         case LogStream::Got::nothing:
-            complete_ = is_complete(SteadyClock::now() - last_data_ >= wait_for_whole_segment);
             break;
         case LogStream::Got::end:
             stream_.finish();
@@ -58,7 +65,6 @@ bool PostgresLogLane::fill()
                         "was backed up; start the backup again");
         }
     }
-    return !piece_.empty();
 }
 
 std::optional<SourceEntry> PostgresLogLane::next()

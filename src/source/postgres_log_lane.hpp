@@ -39,7 +39,7 @@ public:
 
 private:
     bool fill();
-    bool is_complete(bool is_quiet) const;
+    bool is_complete();
     std::size_t read_history(std::uint64_t offset, MutableByteSpan buffer) const;
 
     const Options options_;
@@ -48,7 +48,7 @@ private:
     ByteSpan piece_;                  ///< received, not given on
     LogPosition position_;            ///< of the next byte to give on
     LogPosition segment_end_;         ///< of the entry that is being read
-    std::chrono::steady_clock::time_point last_data_;
+    std::optional<std::chrono::steady_clock::time_point> end_seen_; ///< reached and known
     bool history_given_;
     bool complete_ = false;
 };
