@@ -55,11 +55,13 @@ int exit_status(const backstay::Record& summary)
 
 int run_job(Invocation& invocation, backstay::Job job, const Printing& printing)
 {
+    bool has_summary = false; // which is the last record: no progress may follow it
     while (!job.ended()) {
         if (const std::optional<backstay::Record> record = job.next(look_around_ns)) {
             show(invocation, *record, printing);
+            has_summary = has_summary || record->type() == "summary";
         }
-        if (!job.ended() && invocation.terminal().wants_progress()) {
+        if (!job.ended() && !has_summary && invocation.terminal().wants_progress()) {
             invocation.terminal().progress(job.progress());
         }
     }
