@@ -1,0 +1,372 @@
+#!/usr/bin/env python3
+"""Physical backups of real PostgreSQL servers, and what comes out of them.
+
+    postgres_physical_test.py COMMAND [VERSION…]"""
+
+import os
+import signal
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "support"))
+
+from command_line import run_all  # noqa: E402  pylint: disable=wrong-import-position
+from postgres_server import PostgresServer, TOOLS, make_reachable, run_as_owner  # noqa: E402  pylint: disable=wrong-import-position
+
+VERSIONS = ["13", "15", "17", "18"]
+SUMS = "select (select sum(abalance) from pgbench_accounts) || ' ' || (select sum(bbalance) from pgbench_branches) || ' ' || " \
+       "(select sum(tbalance) from pgbench_tellers) || ' ' || (select coalesce(sum(delta), 0) from pgbench_history)"
+
+
+def back_up(place, server, *more, status=0):
+    return place.summary("backup", "--postgres", server.conninfo(), "--checkpoint", "fast", *more, status=status)
+
+
+def empty_folder(path):
+    """A folder that the servers' user owns: so do the files that are restored into it."""
+    make_reachable(path)
+    path.chmod(0o700)
+    return path
+
+
+def restored(place, version, *more, snapshot="latest", name="restored"):
+    """A server on a restored cluster, not started yet."""
+    folder = place.path / name
+    make_reachable(folder)
+    data = empty_folder(folder / "data")
+    place.run("restore", snapshot, "--to-postgres-directory", data, *more)
+    return PostgresServer(folder, version, data=data)
+
+
+def recovered(server):
+    """Waits for the end of recovery: hot standbys answer before."""
+    server.wait_until("select not pg_is_in_recovery()", wait=60)
+    return server
+
+
+def demand_equal_sums(server):
+    sums = set(server.value(SUMS).split())
+    assert len(sums) == 1, f"the four sums of pgbench differ: {sums}"
+
+
+def demand_nothing_left(server):
+    server.wait_until("select count(*) = 0 from pg_replication_slots", wait=10)
+    server.wait_until("select count(*) = 0 from pg_stat_replication", wait=10)
+
+
+def fill(server, scale=2):
+    server.tool("pgbench", "-i", "-q", "-s", str(scale), "postgres")
+
+
+def cycle(place, version):
+    spaces = [empty_folder(place.path / "space one"), empty_folder(place.path / "space2")]
+    with PostgresServer(place.path / "server", version) as server:
+        fill(server)
+        server.sql(f"create tablespace one location '{spaces[0]}'")
+        server.sql(f"create tablespace two location '{spaces[1]}'")
+        server.sql("create table elsewhere tablespace one as select g, repeat('x', 50) as text from generate_series(1, 20000) g")
+        server.sql("create index on elsewhere (g) tablespace two")
+        load = server.pgbench("-c", 4, "-T", 60, "-n")
+        try:
+            time.sleep(0.5)
+            first = back_up(place, server)
+            second = back_up(place, server)
+        finally:
+            load.terminate()
+            load.wait()
+        demand_nothing_left(server)
+        assert first["snapshot"] and first["bytes_source"] > 30 << 20, first
+        assert second["parent"] == first["snapshot"] and second["bytes_new"] < first["bytes_new"] * 0.8, (first, second)
+    moved = [place.path / "moved one", place.path / "moved two"]
+    for folder in moved:
+        empty_folder(folder)
+    mapping = ["--map-tablespace", f"{spaces[0]}={moved[0]}", "--map-tablespace", f"{spaces[1]}={moved[1]}"]
+    copy = restored(place, version, *mapping, "--verify")
+    assert oct(copy.data.stat().st_mode)[-3:] == "700"
+    if version == "15":
+        run_as_owner(TOOLS / "pg_verifybackup", "-q", copy.data)
+    with copy:
+        recovered(copy)
+        demand_equal_sums(copy)
+        assert copy.value("select count(*) from elsewhere") == "20000"
+        if version == "15":
+            copy.tool("pg_amcheck", "--install-missing", "--heapallindexed", "-d", "postgres")
+        copy.sql("insert into elsewhere values (0, 'written')")
+        copy.stop(signal.SIGINT)
+    if version == "15":
+        run_as_owner(TOOLS / "pg_checksums", "--check", "-D", copy.data)
+
+
+def cycle_of(version):
+    def test(place):
+        place.run("init")
+        cycle(place, version)
+    test.__name__ = f"a_backup_of_{version}_under_load_comes_back_whole"
+    return test
+
+
+def only_what_changed_is_stored_again(place):
+    place.run("init")
+    with PostgresServer(place.path / "server") as server:
+        fill(server, 5)
+        server.sql("vacuum freeze; checkpoint")
+        first = back_up(place, server)
+        server.sql("update pgbench_accounts set abalance = 1 where aid in (7, 70000, 140000)")
+        second = back_up(place, server)
+        assert second["bytes_new"] < first["bytes_new"] / 2, (first["bytes_new"], second["bytes_new"])
+
+
+def a_cluster_comes_back_as_it_was_at_a_point_in_time(place):
+    place.run("init")
+    archive = empty_folder(place.path / "archive")
+    with PostgresServer(place.path / "server", settings=["archive_mode = on", f"archive_command = 'cp %p {archive}/%f'"]) as server:
+        server.sql("create table witness (n int, at timestamptz default clock_timestamp())")
+        back_up(place, server)
+        targets = {}
+        for n, kind in enumerate(("target-name", "target-time", "target-lsn", "target-xid"), 1):
+            if kind == "target-xid":
+                targets[kind] = (n, server.value(f"begin; insert into witness values ({n}); select pg_current_xact_id(); commit"))
+                continue
+            server.sql(f"insert into witness values ({n})")
+            time.sleep(0.05)
+            query = {"target-name": "select pg_create_restore_point('here')", "target-time": "select to_char(clock_timestamp() at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')",
+                     "target-lsn": "select pg_current_wal_insert_lsn()"}[kind]
+            got = server.value(query)
+            targets[kind] = (n, "here" if kind == "target-name" else got)
+            time.sleep(0.05)
+        server.sql("insert into witness values (99)")
+        server.sql("select pg_switch_wal()")
+        server.wait_until("select count(*) > 0 from pg_stat_archiver where last_archived_wal >= pg_walfile_name(pg_current_wal_lsn() - 1)")
+    for kind, (count, value) in targets.items():
+        with restored(place, "15", f"--{kind}", value, "--restore-command", f"cp {archive}/%f %p", name=kind) as copy:
+            recovered(copy)
+            got = copy.value("select string_agg(n::text, ' ' order by n) from witness")
+            wanted = " ".join(str(n) for n in range(1, count + 1))
+            assert got == wanted, f"{kind} {value}: {got}, not {wanted}"
+            assert copy.value("show archive_mode") == "off"
+    with restored(place, "15", "--immediate", name="immediate") as copy:
+        recovered(copy)
+        assert copy.value("select count(*) from witness") == "0"
+
+    def refused(*arguments):
+        folder = empty_folder(place.path / "refused")
+        place.run("restore", "latest", "--to-postgres-directory", folder, *arguments, status=1)
+        assert not list(folder.iterdir())
+        return place.stderr
+
+    command = ["--restore-command", f"cp {archive}/%f %p"]
+    assert "cannot be reached" in refused("--target-lsn", "0/1000000", *command)
+    assert "take an earlier one" in refused("--target-time", "2001-01-01T00:00:00Z", *command)
+    assert "restore command" in refused("--target-name", "here")
+    assert "restore command" in refused("--target-lsn", "F/0")
+    assert "one target" in refused("--target-name", "here", "--immediate")
+
+
+def a_standby_can_be_backed_up(place):
+    place.run("init")
+    with PostgresServer(place.path / "server") as server:
+        fill(server)
+        data = place.path / "standby" / "data"
+        make_reachable(data.parent)
+        run_as_owner(TOOLS / "pg_basebackup", "-D", data, "-R", "-c", "fast", "-d", server.conninfo())
+        with PostgresServer(data.parent, data=data) as standby:
+            load = server.pgbench("-c", 2, "-T", 60, "-n")
+            try:
+                standby.wait_until("select pg_last_wal_receive_lsn() is not null")
+                time.sleep(0.5)
+                back_up(place, standby)
+            finally:
+                load.terminate()
+                load.wait()
+            demand_nothing_left(standby)
+    with restored(place, "15") as copy:
+        recovered(copy)
+        demand_equal_sums(copy)
+
+
+def damaged_pages_are_named_and_the_snapshot_is_kept(place):
+    place.run("init")
+    with PostgresServer(place.path / "server") as server:
+        fill(server)
+        path = server.data / server.value("select pg_relation_filepath('pgbench_accounts')")
+        server.stop()
+        with open(path, "r+b") as file:
+            for block in (3, 1000):
+                file.seek(block * 8192 + 4000)
+                byte = file.read(1)
+                file.seek(-1, os.SEEK_CUR)
+                file.write(bytes([byte[0] ^ 0x10]))
+        server.start()
+        records = place.json("backup", "--postgres", server.conninfo(), "--checkpoint", "fast", status=3)
+        problems = [record for record in records if record["type"] == "problem"]
+        relative = "data/" + str(path.relative_to(server.data))
+        assert any(problem["path"] == relative and "block 3 " in problem["message"] and "block 1000 " in problem["message"] for problem in problems), problems
+        source, = [record for record in records if record["type"] == "source"]
+        assert source["verdict"] == "damaged" and records[-1]["snapshot"], records
+        demand_nothing_left(server)
+
+
+def demand_no_snapshot(place):
+    assert place.summary("snapshots")["snapshots"] == 0
+    place.run("check")
+
+
+def slow_backup(place, server):
+    """A backup that takes half a minute or more, running."""
+    process = place.start("--json", "backup", "--postgres", server.conninfo(), "--checkpoint", "fast", "--max-rate", "1MiB", stdout=-1, stderr=-1)
+    server.wait_until("select count(*) = 2 from pg_stat_replication", wait=20)
+    time.sleep(0.7)
+    assert process.poll() is None, process.communicate()
+    return process
+
+
+def demand_ended(process, status, within):
+    begin = time.monotonic()
+    try:
+        out, err = process.communicate(timeout=30)
+    finally:
+        process.kill()
+    seconds = time.monotonic() - begin
+    assert process.returncode == status, (process.returncode, out, err)
+    assert seconds < within, f"it took {seconds} s to end"
+    return out.decode() + err.decode()
+
+
+def an_interrupt_ends_a_backup_within_two_seconds(place):
+    place.run("init")
+    with PostgresServer(place.path / "server") as server:
+        fill(server)
+        process = slow_backup(place, server)
+        process.send_signal(signal.SIGINT)
+        demand_ended(process, 4, 2)
+        demand_nothing_left(server)
+    demand_no_snapshot(place)
+
+
+def a_killed_backup_leaves_neither_slot_nor_snapshot(place):
+    place.run("init")
+    with PostgresServer(place.path / "server") as server:
+        fill(server)
+        process = slow_backup(place, server)
+        process.kill()
+        process.communicate()
+        demand_nothing_left(server)
+        demand_no_snapshot(place)
+        back_up(place, server)
+
+
+def a_killed_walsender_ends_the_backup(place):
+    place.run("init")
+    with PostgresServer(place.path / "server") as server:
+        fill(server)
+        process = slow_backup(place, server)
+        pid = server.value("select pid from pg_stat_replication where state = 'backup'")
+        os.kill(int(pid), signal.SIGKILL)
+        text = demand_ended(process, 1, 10)
+        assert "lost" in text or "closed" in text, text
+    demand_no_snapshot(place)
+
+
+def a_terminated_log_receiver_ends_the_backup(place):
+    place.run("init")
+    with PostgresServer(place.path / "server") as server:
+        fill(server)
+        process = slow_backup(place, server)
+        server.sql("select pg_terminate_backend(pid) from pg_stat_replication where state <> 'backup'")
+        demand_ended(process, 1, 10)
+        demand_nothing_left(server)
+    demand_no_snapshot(place)
+
+
+def a_killed_server_ends_the_backup(place):
+    place.run("init")
+    with PostgresServer(place.path / "server") as server:
+        fill(server)
+        process = slow_backup(place, server)
+        server.stop(signal.SIGKILL)
+        demand_ended(process, 1, 10)
+    demand_no_snapshot(place)
+
+
+def what_a_server_refuses_is_told_with_advice(place):
+    place.run("init")
+    hba = ["local all all trust", "host all postgres 127.0.0.1/32 trust", "host all all 127.0.0.1/32 scram-sha-256", "host replication postgres 127.0.0.1/32 trust",
+           "host replication all 127.0.0.1/32 scram-sha-256"]
+    with PostgresServer(place.path / "server", settings=["max_wal_senders = 1"], hba=hba) as server:
+        server.sql("create role taker login replication password 'right'; create role nobody login password 'right'")
+
+        def refused(user, password):
+            environment = {"PGPASSWORD": password} if password else {"PGPASSFILE": "/nowhere"}
+            place.run("backup", "--postgres", server.conninfo(user), "--checkpoint", "fast", status=1, environment=environment)
+            return place.stderr
+
+        assert "asks for a password" in refused("taker", None), place.stderr
+        assert "password authentication failed" in refused("taker", "wrong"), place.stderr
+        assert "REPLICATION" in refused("nobody", "right"), place.stderr
+        assert "max_wal_senders" in refused("taker", "right"), place.stderr
+        for conninfo in (server.conninfo() + " password=secret", f"postgresql://postgres:secret@127.0.0.1:{server.port}/"):
+            place.run("backup", "--postgres", conninfo, status=2)
+            assert "pgpass" in place.stderr and "secret" not in place.stderr, place.stderr
+        demand_nothing_left(server)
+    with PostgresServer(place.path / "minimal", settings=["max_wal_senders = 4", "max_replication_slots = 0"]) as server:
+        place.run("backup", "--postgres", server.conninfo(), "--checkpoint", "fast", status=1)
+        assert "max_replication_slots" in place.stderr, place.stderr
+    demand_no_snapshot(place)
+
+
+def a_role_with_the_replication_right_suffices(place):
+    place.run("init")
+    with PostgresServer(place.path / "server") as server:
+        server.sql("create role taker login replication")
+        place.run("backup", "--postgres", server.conninfo("taker"), "--checkpoint", "fast")
+        demand_nothing_left(server)
+
+
+def a_restore_overwrites_nothing(place):
+    place.run("init")
+    space = empty_folder(place.path / "space")
+    with PostgresServer(place.path / "server") as server:
+        server.sql(f"create tablespace one location '{space}'")
+        back_up(place, server)
+        filled = empty_folder(place.path / "filled")
+        (filled / "precious").write_text("still here")
+        place.run("restore", "latest", "--to-postgres-directory", filled, "--map-tablespace", f"{space}={place.path}/other", status=1)
+        assert os.listdir(filled) == ["precious"] and not (place.path / "other").exists()
+        # Where the tablespace was it still is.
+        place.run("restore", "latest", "--to-postgres-directory", place.path / "new", status=1)
+        assert "conflict" in place.stderr or "overwrite" in place.stderr, place.stderr
+        assert not (place.path / "new").exists()
+        place.run("restore", "latest", "--to-postgres-directory", place.path / "new", "--map-tablespace", "/nowhere=/elsewhere", status=1)
+        assert str(space) in place.stderr
+        place.run("restore", "latest:postgres/data", "--to-postgres-directory", place.path / "new", status=1)
+        assert "SNAPSHOT:postgres" in place.stderr
+        records = place.json("restore", "latest", "--to-postgres-directory", place.path / "new", "--map-tablespace", f"{space}={place.path}/other", "--dry-run")
+        assert [record["path"] for record in records if record["type"] == "step"] == [str(place.path / "new"), str(place.path / "other")], records
+        assert not (place.path / "new").exists()
+
+
+TESTS = [
+    only_what_changed_is_stored_again,
+    a_cluster_comes_back_as_it_was_at_a_point_in_time,
+    a_standby_can_be_backed_up,
+    damaged_pages_are_named_and_the_snapshot_is_kept,
+    an_interrupt_ends_a_backup_within_two_seconds,
+    a_killed_backup_leaves_neither_slot_nor_snapshot,
+    a_killed_walsender_ends_the_backup,
+    a_terminated_log_receiver_ends_the_backup,
+    a_killed_server_ends_the_backup,
+    what_a_server_refuses_is_told_with_advice,
+    a_role_with_the_replication_right_suffices,
+    a_restore_overwrites_nothing,
+]
+
+
+def main():
+    names = sys.argv[2:]
+    versions = VERSIONS + (["14", "16"] if os.environ.get("BACKSTAY_TESTS_LONG") else [])
+    tests = [cycle_of(version) for version in versions] + TESTS
+    return run_all([test for test in tests if not names or any(name in test.__name__ for name in names)], sys.argv[1])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
