@@ -317,7 +317,7 @@ BACKSTAY_CALL backstay_source_probe(backstay_source *source, backstay_cancel *ca
 BACKSTAY_API void backstay_source_free(backstay_source *source);
 
 /* Scopes "target.directory" (path, or in-place), "target.stream" (descriptor, borrowed), "target.archive" (path or descriptor; format),
- * "target.postgres" (directory…). A target serves one job. *target: [own]. */
+ * "target.postgres" (conninfo of a server for databases, or directory for a cluster…). A target serves one job. *target: [own]. */
 BACKSTAY_CALL backstay_target_open_directory(backstay_engine *engine, const backstay_options *options, backstay_target **target,
                                              backstay_error **error);
 BACKSTAY_CALL backstay_target_open_stream(backstay_engine *engine, const backstay_options *options, backstay_target **target,

@@ -6,10 +6,13 @@
 #include "base/file.hpp"
 #include "postgres/connection.hpp"
 #include "source/archive_source.hpp"
+#include "source/postgres/dump_source.hpp"
 #include "source/postgres_physical_source.hpp"
 #include "source/stream_source.hpp"
 #include "source/tree_source.hpp"
 
+#include <algorithm>
+#include <chrono>
 #include <unistd.h>
 
 using backstay::capi::EngineRef;
@@ -108,6 +111,28 @@ backstay_source physical_source(const EngineRef& state, const OptionSet& set)
                            {}};
 }
 
+backstay_source logical_source(const EngineRef& state, const OptionSet& set)
+{
+    backstay::core::PostgresDumpOptions options;
+    options.conninfo = set.text("conninfo");
+    options.databases = set.texts("database");
+    options.exclude_databases = set.texts("exclude-database");
+    options.exclude_schemas = set.texts("exclude-schema");
+    options.exclude_tables = set.texts("exclude-table");
+    options.exclude_table_data = set.texts("exclude-table-data");
+    options.program_folder = set.text("postgres-programs");
+    options.role_passwords = !set.flag("no-role-passwords");
+    constexpr unsigned most_by_itself = 4;
+    const auto jobs = static_cast<unsigned>(set.number("parallel-dumps"));
+    options.jobs = jobs > 0 ? jobs : std::min(state->limits().threads, most_by_itself);
+    options.lock_patience = std::chrono::seconds(
+        set.duration("lock-timeout").value_or(backstay::core::Duration{}).seconds);
+    std::vector<std::string> roots{backstay::core::postgres_server_name(options.conninfo)};
+    append(roots, options.databases);
+    std::shared_ptr<DataSource> source = make_postgres_dump_source(std::move(options));
+    return backstay_source{state, "postgres.logical", std::move(roots), std::move(source), {}};
+}
+
 /// Opens a source of ours: what all source_open functions share.
 template <typename Make>
 backstay_status open_source(backstay_engine* engine, const char* scope,
@@ -203,7 +228,11 @@ backstay_status backstay_source_open_postgres(backstay_engine* engine,
                                               const backstay_options* options,
                                               backstay_source** source, backstay_error** error)
 {
-    return open_source(engine, "source.postgres", options, source, error, physical_source);
+    return open_source(engine, "source.postgres", options, source, error,
+                       [](const EngineRef& state, const OptionSet& set) {
+                           return set.text("method") == "logical" ? logical_source(state, set)
+                                                                  : physical_source(state, set);
+                       });
 }
 
 backstay_status backstay_source_new(backstay_engine* engine, const backstay_source_vtable* vtable,

@@ -2,6 +2,7 @@
 #include "handles.hpp"
 
 #include "target/archive_target.hpp"
+#include "target/postgres/postgres_target.hpp"
 #include "target/postgres_directory_target.hpp"
 #include "target/stream_target.hpp"
 
@@ -88,6 +89,40 @@ backstay::core::PostgresDirectoryOptions postgres_options(const OptionSet& set, 
     return options;
 }
 
+backstay::core::PostgresTargetOptions database_options(const OptionSet& set)
+{
+    backstay::core::PostgresTargetOptions options;
+    options.conninfo = set.text("conninfo");
+    for (const std::string& mapping : set.texts("database")) {
+        options.databases.push_back(backstay::core::parse_postgres_mapping(mapping));
+    }
+    options.tables = set.texts("table");
+    options.schemas = set.texts("schema");
+    options.data_only = set.flag("data-only");
+    options.schema_only = set.flag("schema-only");
+    options.jobs = static_cast<unsigned>(set.number("jobs"));
+    options.owners = !set.flag("no-owner");
+    options.grants = !set.flag("no-grants");
+    options.roles = !set.flag("no-roles");
+    options.replace = set.flag("replace");
+    options.program_folder = set.text("postgres-programs");
+    return options;
+}
+
+std::shared_ptr<backstay::core::Target> postgres_target(const EngineRef& state,
+                                                        const OptionSet& set)
+{
+    if (set.has("conninfo") == set.has("directory")) {
+        throw Error(ErrorCode::invalid, "say where to restore: a logical backup to a server "
+                                        "(conninfo), a physical one into a folder (directory)");
+    }
+    if (set.has("conninfo")) {
+        return backstay::core::make_postgres_target(database_options(set));
+    }
+    return backstay::core::make_postgres_directory_target(
+        postgres_options(set, state->limits().threads));
+}
+
 template <typename Make>
 backstay_status open_target(backstay_engine* engine, const char* scope,
                             const backstay_options* options, backstay_target** target,
@@ -147,13 +182,11 @@ backstay_status backstay_target_open_postgres(backstay_engine* engine,
                                               const backstay_options* options,
                                               backstay_target** target, backstay_error** error)
 {
-    return open_target(engine, "target.postgres", options, target, error,
-                       [](const EngineRef& state, const OptionSet& set) {
-                           return backstay_target{
-                               state, std::nullopt, false,
-                               backstay::core::make_postgres_directory_target(
-                                   postgres_options(set, state->limits().threads))};
-                       });
+    return open_target(
+        engine, "target.postgres", options, target, error,
+        [](const EngineRef& state, const OptionSet& set) {
+            return backstay_target{state, std::nullopt, false, postgres_target(state, set)};
+        });
 }
 
 void backstay_target_free(backstay_target* target)

@@ -41,19 +41,22 @@ void finish(Invocation& invocation, const backstay::Record& summary)
 }
 
 constexpr const char* to_cluster = "to-postgres-directory";
+constexpr const char* to_server = "to-postgres";
 
 /// The one place that the command line names.
 backstay::Target open_target(Invocation& invocation)
 {
     const int places = (invocation.has("to") ? 1 : 0) + (invocation.has("in-place") ? 1 : 0) +
-                       (invocation.has(to_cluster) ? 1 : 0);
+                       (invocation.has(to_cluster) ? 1 : 0) + (invocation.has(to_server) ? 1 : 0);
     if (places != 1) {
-        throw UsageError(
-            "say where to restore: either --to DIR, --in-place or --to-postgres-directory DIR");
+        throw UsageError("say where to restore: one of --to DIR, --in-place, --to-postgres "
+                         "CONNINFO and --to-postgres-directory DIR");
     }
-    if (invocation.has(to_cluster)) {
+    if (invocation.has(to_cluster) || invocation.has(to_server)) {
         backstay::Options place = invocation.options("target.postgres");
-        place.add("directory", invocation.value(to_cluster));
+        const bool is_server = invocation.has(to_server);
+        place.add(is_server ? "conninfo" : "directory",
+                  invocation.value(is_server ? to_server : to_cluster));
         return backstay::Target::postgres(invocation.engine(), place);
     }
     backstay::Options place = invocation.options("target.directory");
@@ -66,7 +69,7 @@ backstay::Target open_target(Invocation& invocation)
 int run(Invocation& invocation)
 {
     auto [name, path] = Invocation::split(invocation.positional("SNAPSHOT[:PATH]"));
-    if (path.empty() && invocation.has(to_cluster)) {
+    if (path.empty() && (invocation.has(to_cluster) || invocation.has(to_server))) {
         path = "postgres";
     }
     const backstay::Options options = invocation.options("restore");
@@ -84,13 +87,16 @@ Command restore_command()
 {
     return {
         "restore",
-        "Restore files or a database cluster, to a folder or to where they came from",
+        "Restore files, databases or a database cluster",
         "backstay -r /mnt/backups restore latest:/etc --to /tmp/etc --verify",
         {{"SNAPSHOT[:PATH]", "A snapshot, and what of it: its content goes into DIR; the whole "
                              "goes to DIR/<full path>"}},
         {"restore", "target.directory", "target.postgres", "filter"},
-        {"path", "kind", "directory"},
+        {"path", "kind", "directory", "conninfo"},
         {{"to", "DIR", "The folder to restore into"},
+         {to_server, "CONNINFO",
+          "Restore a logical PostgreSQL backup to this server (connection string or URI, without a "
+          "password)"},
          {to_cluster, "DIR", "Lay a physical PostgreSQL backup out as a cluster in this folder"}},
         run};
 }

@@ -1,0 +1,70 @@
+#pragma once
+
+#include "postgres/connection.hpp"
+#include "target/postgres/roles.hpp"
+
+#include <memory>
+#include <optional>
+#include <set>
+#include <stop_token>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace backstay::core
+{
+
+/// How a database is made: what an archive tells of it.
+struct PostgresDatabaseMaking {
+    std::string create;                  ///< "CREATE DATABASE …"; "" for a plain one
+    std::string owner;                   ///< "": whoever makes it
+    std::vector<std::string> properties; ///< settings, rights, comments; of any name
+};
+
+/// One that nobody has.
+std::string random_database_name(const std::string& prefix);
+
+/// What a restore does on the server as a whole, beside pg_restore. One thread at a time.
+class PostgresServerWork
+{
+public:
+    /// `entrances`: databases to connect to, the first that is there.
+    PostgresServerWork(std::string conninfo, const std::vector<std::string>& entrances,
+                       const std::stop_token& stop);
+
+    std::set<std::string> databases();
+    std::set<std::string> roles();
+    std::set<std::string> tablespaces();
+    /// Tables, views and sequences of a database, and its schemas.
+    struct Objects {
+        std::set<std::pair<std::string, std::string>> relations;
+        std::set<std::string> schemas;
+    };
+    Objects objects(const std::string& database, const std::stop_token& stop);
+
+    /// Nothing of a user's is in it.
+    bool is_empty(const std::string& database, const std::stop_token& stop);
+
+    void make_roles(const PostgresRolePlan& plan);
+    void create_database(const std::string& name, const PostgresDatabaseMaking& making);
+    /// Settings, rights and comments, each by itself; returns what could not be done.
+    std::vector<std::string> set_properties(const std::string& name,
+                                            const PostgresDatabaseMaking& making);
+
+    struct Switch {
+        std::string scratch;
+        std::string name;
+    };
+    /// Gives databases their names, all in one transaction. Those of that name get another one
+    /// before, which is returned; nobody may be connected to them: who is, is disconnected.
+    std::vector<std::string> switch_databases(const std::vector<Switch>& switches);
+    void drop_database(const std::string& name);
+
+private:
+    void end_sessions(const std::string& database);
+
+    std::string conninfo_;
+    std::unique_ptr<PostgresConnection> connection_;
+};
+
+} // namespace backstay::core
