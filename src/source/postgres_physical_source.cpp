@@ -16,7 +16,6 @@ namespace
 {
 
 constexpr std::uint32_t base_lane = 0;
-constexpr std::uint32_t log_lane = 1;
 constexpr std::uint32_t lane_count = 2;
 constexpr std::uint64_t least_rate_kib = 32; // what the server takes
 constexpr std::uint64_t most_rate_kib = 1'048'576;
