@@ -7,7 +7,7 @@
 #include "postgres/connection.hpp"
 #include "source/archive_source.hpp"
 #include "source/postgres/dump_source.hpp"
-#include "source/postgres_physical_source.hpp"
+#include "source/postgres/physical_source.hpp"
 #include "source/stream_source.hpp"
 #include "source/tree_source.hpp"
 

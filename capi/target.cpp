@@ -2,8 +2,8 @@
 #include "handles.hpp"
 
 #include "target/archive_target.hpp"
+#include "target/postgres/cluster_target.hpp"
 #include "target/postgres/postgres_target.hpp"
-#include "target/postgres_directory_target.hpp"
 #include "target/stream_target.hpp"
 
 using backstay::capi::EngineRef;

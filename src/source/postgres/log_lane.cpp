@@ -1,4 +1,4 @@
-#include "source/postgres_log_lane.hpp"
+#include "source/postgres/log_lane.hpp"
 
 #include "base/error.hpp"
 

@@ -1,8 +1,8 @@
-#include "target/postgres_directory_target.hpp"
+#include "target/postgres/cluster_target.hpp"
 
 #include "base/bounded_queue.hpp"
 #include "base/worker_group.hpp"
-#include "target/cluster_folder.hpp"
+#include "target/postgres/cluster_folder.hpp"
 
 #include <algorithm>
 #include <charconv>

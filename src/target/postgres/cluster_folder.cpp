@@ -1,4 +1,4 @@
-#include "target/cluster_folder.hpp"
+#include "target/postgres/cluster_folder.hpp"
 
 #include "base/error.hpp"
 #include "target/safe_folder.hpp"

@@ -1,11 +1,11 @@
-#include "source/postgres_physical_source.hpp"
+#include "source/postgres/physical_source.hpp"
 
 #include "base/error.hpp"
 #include "base/random.hpp"
 #include "base/record.hpp"
 #include "postgres/server_facts.hpp"
-#include "source/postgres_base_lane.hpp"
-#include "source/postgres_log_lane.hpp"
+#include "source/postgres/base_lane.hpp"
+#include "source/postgres/log_lane.hpp"
 
 #include <fmt/format.h>
 

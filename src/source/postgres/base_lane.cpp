@@ -1,4 +1,4 @@
-#include "source/postgres_base_lane.hpp"
+#include "source/postgres/base_lane.hpp"
 
 #include "base/error.hpp"
 
