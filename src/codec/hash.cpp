@@ -5,6 +5,7 @@
 #define OPENSSL_SUPPRESS_DEPRECATED
 #include "base/secret.hpp"
 
+#include <openssl/md5.h>
 #include <openssl/sha.h>
 
 namespace backstay::core
@@ -28,6 +29,13 @@ Digest sha256(ByteSpan bytes)
     SHA256_Init(&context);
     SHA256_Update(&context, bytes.data(), bytes.size());
     return final_of(context);
+}
+
+std::array<std::uint8_t, 16> md5(ByteSpan bytes)
+{
+    std::array<std::uint8_t, 16> digest{};
+    MD5(bytes.data(), bytes.size(), digest.data());
+    return digest;
 }
 
 struct Sha256::State {

@@ -12,6 +12,9 @@ using Digest = std::array<std::uint8_t, 32>;
 
 Digest sha256(ByteSpan bytes);
 
+/// For protocols that ask for it. Protects against accidents only.
+std::array<std::uint8_t, 16> md5(ByteSpan bytes);
+
 /// Incremental SHA-256. One thread at a time.
 class Sha256
 {
