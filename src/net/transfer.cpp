@@ -424,7 +424,8 @@ void Transfer::finish(CURLcode code)
 {
     collect();
     if (code == CURLE_OK && !head_.complete()) {
-        fail(HttpFailure::protocol, ErrorCode::storage, "the server's reply has no head");
+        fail(HttpFailure::connection_lost, ErrorCode::unavailable,
+             "the connection was lost before the head of the reply was whole");
     }
     if (failure_ || code == CURLE_OK || reply_.body_cut) {
         publish(std::exchange(failure_, nullptr));
