@@ -1,5 +1,6 @@
 #include "store/memory_store.hpp"
 #include "store/retrying_store.hpp"
+#include "store/transient_error.hpp"
 #include "support/hooked_store.hpp"
 #include "support/sample_repository.hpp"
 #include "support/seeded_bytes.hpp"
@@ -88,7 +89,8 @@ TEST_CASE("what is unavailable is tried again until it works")
     }
 }
 
-TEST_CASE("what stays unavailable is given up in the end, with the store's own words")
+TEST_CASE("what stays unavailable is given up in the end, with the store's own words and how often "
+          "it was tried")
 {
     for (const auto& operation : operations()) {
         Rig rig;
@@ -98,7 +100,8 @@ TEST_CASE("what stays unavailable is given up in the end, with the store's own w
         const auto error = error_of([&] { operation(store); });
         REQUIRE(error);
         CHECK(error->code() == ErrorCode::unavailable);
-        CHECK(std::string(error->what()) == "the test's fault");
+        const std::string said = error->what();
+        CHECK(said.starts_with("the test's fault (8 attempts in "));
         CHECK(rig.calls == RetryPolicy{}.attempts);
         CHECK(rig.time.pauses.size() == static_cast<std::size_t>(RetryPolicy{}.attempts - 1));
     }
@@ -119,6 +122,76 @@ TEST_CASE("nothing else is tried again")
             CHECK(rig.time.pauses.empty());
         }
     }
+}
+
+TEST_CASE("no attempt begins after the deadline, but for the first three")
+{
+    double took = 0;
+    int calls = 0;
+    SUBCASE("minutes")
+    {
+        took = 200;
+        calls = 3;
+    }
+    SUBCASE("most of a minute")
+    {
+        took = 50;
+        calls = 5;
+    }
+    Rig rig;
+    rig.inner->before = [&](Operation, const std::string&) {
+        ++rig.calls;
+        rig.time.now += took; // a server that takes its time to fail
+        throw Error(ErrorCode::unavailable, "the test's fault");
+    };
+    RetryingStore store = rig.store();
+    CHECK(error_name_of([&] { store.stat("x", {}); }) == "unavailable");
+    CHECK(rig.calls == calls);
+}
+
+TEST_CASE("a pause is as long as the store asks, and longer from the first after a complaint")
+{
+    for (const auto& [cause, asked] : {std::pair{TransientError::Cause::lost, 7.0},
+                                       {TransientError::Cause::throttled, 7.0},
+                                       {TransientError::Cause::throttled, 0.0}}) {
+        double longest = 0;
+        for (int round = 0; round < 100; ++round) {
+            Rig rig;
+            rig.inner->before = [&, why = cause, wait = asked](Operation, const std::string& key) {
+                if (++rig.calls <= 2) {
+                    throw TransientError(why, wait, "the test's fault", key);
+                }
+            };
+            RetryingStore store = rig.store();
+            store.stat("x", {});
+            REQUIRE(rig.time.pauses.size() == 2);
+            CHECK(rig.time.pauses[0] >= asked);
+            CHECK(rig.time.pauses[0] <= std::max(asked, 1.0));
+            longest = std::max(longest, rig.time.pauses[0]);
+        }
+        CHECK(longest > 0.9); // (0.9^100 is below 10^-4)
+    }
+}
+
+TEST_CASE("a store that is down is not asked by everybody as often as by one")
+{
+    Rig rig;
+    rig.fail(1'000'000, ErrorCode::unavailable);
+    RetryingStore store = rig.store();
+    constexpr int operations_made = 50;
+    for (int i = 0; i < operations_made; ++i) {
+        CHECK(error_name_of([&] { store.stat("x", {}); }) == "unavailable");
+    }
+    CHECK(store.retries() == 35); // 500 / 14
+    CHECK(rig.calls == operations_made + 35);
+    rig.inner->before = nullptr;
+    for (int i = 0; i < 14; ++i) {
+        store.stat("x", {});
+    }
+    rig.calls = 0;
+    rig.fail(1, ErrorCode::unavailable);
+    CHECK(
+        error_name_of([&] { store.stat("x", {}); }).empty()); // it came back: once more is allowed
 }
 
 TEST_CASE("pauses are drawn below a bound that doubles to the longest")

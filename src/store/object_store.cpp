@@ -7,6 +7,23 @@
 namespace backstay::core
 {
 
+std::vector<RefusedRemoval> ObjectStore::remove_all(std::span<const std::string> keys,
+                                                    const std::stop_token& stop)
+{
+    std::vector<RefusedRemoval> refused;
+    for (const std::string& key : keys) {
+        try {
+            remove(key, stop);
+        } catch (const Error& error) {
+            if (error.code() != ErrorCode::denied) {
+                throw;
+            }
+            refused.push_back({key, error.what()});
+        }
+    }
+    return refused;
+}
+
 Bytes get_object(ObjectStore& store, const std::string& key, std::uint64_t limit,
                  const std::stop_token& stop)
 {

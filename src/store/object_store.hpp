@@ -29,8 +29,23 @@ struct StoreDescription {
     bool strong_list = true;           ///< a plain list shows all that was created before
     std::string note;                  ///< what is unproven, in words; may be empty
     std::uint64_t max_object_size = 0; ///< 0: no limit known
-    std::uint32_t max_concurrency = 0; ///< 0: no limit known
+    std::uint32_t max_concurrency = 0; ///< operations at once that pay; 0: it does not matter
     std::optional<std::uint64_t> free_bytes;
+};
+
+/// Requests to a store that bills them, since it was opened; attempts count each.
+struct StoreTraffic {
+    std::uint64_t writes = 0;  ///< PUT, POST, LIST
+    std::uint64_t reads = 0;   ///< GET, HEAD
+    std::uint64_t removes = 0; ///< DELETE
+    std::uint64_t retries = 0; ///< how many of all were made because others had failed
+    std::uint64_t bytes_sent = 0;
+    std::uint64_t bytes_received = 0;
+};
+
+struct RefusedRemoval {
+    std::string key;
+    std::string reason;
 };
 
 enum class Freshness { cached, fresh };
@@ -76,12 +91,20 @@ public:
     /// Absent is success.
     virtual void remove(const std::string& key, const std::stop_token& stop) = 0;
 
+    /// Removes many, in any order, in fewer requests where the store can. Returns those that may
+    /// not be removed; throws for anything else that goes wrong, and some may then be gone.
+    virtual std::vector<RefusedRemoval> remove_all(std::span<const std::string> keys,
+                                                   const std::stop_token& stop);
+
     /// Calls `each` for every object whose key begins with `prefix`, in byte order of the keys.
     /// Freshness::fresh: all that was created before the call is listed, whatever is cached in
     /// between. Several folders' worth of prefixes are several calls.
     virtual void list(const std::string& prefix, Freshness freshness,
                       const std::function<void(const ObjectInfo&)>& each,
                       const std::stop_token& stop) = 0;
+
+    /// Empty where nobody counts requests.
+    virtual std::optional<StoreTraffic> traffic() const { return std::nullopt; }
 };
 
 /// The whole object, at most `limit` bytes (Error{damaged} beyond).

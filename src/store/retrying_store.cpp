@@ -3,10 +3,15 @@
 #include "base/error.hpp"
 #include "base/random.hpp"
 #include "base/worker_group.hpp"
+#include "store/adaptive_gate.hpp"
+#include "store/transient_error.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
+#include <exception>
+#include <fmt/format.h>
 #include <mutex>
 
 namespace backstay::core
@@ -66,42 +71,45 @@ private:
     double next_;
 };
 
-/// So many at once; 0: any number. Thread-safe.
-class Gate
+/// What retries may cost, all together. Thread-safe.
+class RetryBudget
 {
 public:
-    explicit Gate(std::uint32_t most) : free_(most), limited_(most != 0) {}
+    explicit RetryBudget(double most) : most_(most), left_(most) {}
 
-    void enter(const std::stop_token& stop)
+    bool take(double cost)
     {
-        if (!limited_) {
-            return;
+        const std::lock_guard lock(mutex_);
+        if (left_ < cost) {
+            return false;
         }
-        std::unique_lock lock(mutex_);
-        if (!changed_.wait(lock, stop, [this] { return free_ > 0; })) {
-            throw_if_stopped(stop);
-        }
-        --free_;
+        left_ -= cost;
+        return true;
     }
-
-    void leave()
+    void give(double amount)
     {
-        if (!limited_) {
-            return;
-        }
-        {
-            const std::lock_guard lock(mutex_);
-            ++free_;
-        }
-        changed_.notify_one();
+        const std::lock_guard lock(mutex_);
+        left_ = std::min(most_, left_ + amount);
     }
 
 private:
-    std::mutex mutex_; // guards free_
-    std::condition_variable_any changed_;
-    std::uint32_t free_;
-    const bool limited_;
+    const double most_;
+    std::mutex mutex_; // guards left_
+    double left_;
 };
+
+/// Throws the error that is being handled, with how often it was met.
+[[noreturn]] void give_up(const Error& error, int attempts, double seconds)
+{
+    if (attempts == 1) {
+        throw;
+    }
+    Error told(error.code(),
+               fmt::format("{} ({} attempts in {:.0f} s)", error.what(), attempts, seconds),
+               error.subject(), error.system_error());
+    told.set_host_tag(error.host_tag());
+    throw told;
+}
 
 } // namespace
 
@@ -116,37 +124,107 @@ struct RetryingStore::State {
     Waiting waiting;
     TokenBucket upload;
     TokenBucket download;
-    Gate gate;
+    AdaptiveGate gate;
+    RetryBudget budget;
+    std::atomic<std::uint64_t> retries = 0;
 
     State(std::shared_ptr<ObjectStore> store, RetryPolicy how, Limits limits, Waiting how_to_wait)
         : inner(std::move(store)), policy(how), waiting(std::move(how_to_wait)),
           upload(limits.upload_bytes_per_second, waiting),
-          download(limits.download_bytes_per_second, waiting), gate(limits.concurrency)
+          download(limits.download_bytes_per_second, waiting), gate(limits.concurrency),
+          budget(how.budget)
     {
     }
 
-    /// Runs `operation(attempt)` until it works, fails for good, or has been tried often enough.
+    /// The attempts of one operation, and what they cost.
+    struct Course {
+        int attempts = 0;
+        double began = 0;
+        std::optional<double> first_failure;
+        double held_back = 0; ///< by ourselves, which is no fault of the store
+        double spent = 0;
+        double next_pause = 0;
+    };
+
+    /// Says at the end of an attempt that succeeded what that means for those to come.
+    class Settle
+    {
+    public:
+        Settle(State& state, const Course& course)
+            : state_(state), course_(course), thrown_(std::uncaught_exceptions())
+        {
+        }
+        ~Settle()
+        {
+            if (std::uncaught_exceptions() == thrown_) {
+                state_.gate.succeeded();
+                state_.budget.give(std::max(course_.spent, 1.0));
+            }
+        }
+        Settle(const Settle&) = delete;
+        Settle& operator=(const Settle&) = delete;
+
+    private:
+        State& state_;
+        const Course& course_;
+        const int thrown_;
+    };
+
+    /// Runs `operation(course)` until it works, fails for good, or has been tried often enough.
     template <typename Operation>
     auto run(const std::stop_token& stop, Operation&& operation)
     {
-        double longest = policy.first_pause;
-        for (int attempt = 1;; ++attempt) {
+        Course course;
+        course.began = waiting.now();
+        for (;;) {
             throw_if_stopped(stop);
+            double pause_at_least = 0;
             try {
-                gate.enter(stop);
-                struct Leave {
-                    Gate& gate;
-                    ~Leave() { gate.leave(); }
-                } leave{gate};
-                return operation(attempt);
+                const double before = waiting.now();
+                const GatePlace place(gate, stop);
+                course.held_back += waiting.now() - before;
+                const Settle settle(*this, course);
+                ++course.attempts;
+                return operation(course);
             } catch (const Error& error) {
-                if (error.code() != ErrorCode::unavailable || attempt >= policy.attempts) {
-                    throw;
-                }
+                pause_at_least = judge(error, course);
             }
-            waiting.pause(longest * random_fraction(), stop);
-            longest = std::min(longest * 2, policy.longest_pause);
+            const double drawn = course.next_pause * random_fraction();
+            waiting.pause(std::max(pause_at_least, drawn), stop);
+            course.next_pause = std::min(course.next_pause * 2, policy.longest_pause);
+            ++retries;
         }
+    }
+
+    /// Throws what is not to be tried again; else how long to wait at least.
+    double judge(const Error& error, Course& course)
+    {
+        if (error.code() != ErrorCode::unavailable) {
+            throw;
+        }
+        const auto* known = dynamic_cast<const TransientError*>(&error);
+        const bool throttled =
+            known != nullptr && known->cause() == TransientError::Cause::throttled;
+        const double asked = known != nullptr ? known->retry_after().value_or(0) : 0;
+        const double cost = throttled ? policy.throttled_cost : policy.retry_cost;
+        const double now = waiting.now();
+        if (throttled) {
+            gate.throttled(now);
+        }
+        const double first = course.first_failure.value_or(now);
+        if (!course.first_failure) {
+            course.first_failure = now;
+            course.held_back = 0;
+        }
+        const bool late = course.attempts >= policy.least_attempts &&
+                          now + asked - first - course.held_back >= policy.deadline;
+        if (course.attempts >= policy.attempts || late || !budget.take(cost)) {
+            give_up(error, course.attempts, now - course.began);
+        }
+        course.spent += cost;
+        course.next_pause =
+            std::max(course.next_pause, throttled ? policy.throttled_pause : policy.first_pause);
+        return asked;
     }
 
     /// Whether what lies there is what we tried to create: then an earlier attempt had worked.
@@ -167,12 +245,14 @@ struct RetryingStore::State {
     template <typename Create>
     void create(const std::string& key, ByteSpan object, const std::stop_token& stop, Create&& body)
     {
-        run(stop, [&](int attempt) {
+        run(stop, [&](Course& course) {
+            const double before = waiting.now();
             upload.take(object.size(), stop);
+            course.held_back += waiting.now() - before;
             try {
                 body();
             } catch (const Error& error) {
-                if (error.code() != ErrorCode::exists || attempt == 1 ||
+                if (error.code() != ErrorCode::exists || course.attempts == 1 ||
                     !is_ours(key, object, stop)) {
                     throw;
                 }
@@ -189,26 +269,40 @@ RetryingStore::RetryingStore(std::shared_ptr<ObjectStore> inner, RetryPolicy pol
 
 RetryingStore::~RetryingStore() = default;
 
+std::uint64_t RetryingStore::retries() const
+{
+    return state_->retries;
+}
+
+std::optional<StoreTraffic> RetryingStore::traffic() const
+{
+    std::optional<StoreTraffic> traffic = state_->inner->traffic();
+    if (traffic) {
+        traffic->retries += state_->retries;
+    }
+    return traffic;
+}
+
 StoreDescription RetryingStore::describe(const std::stop_token& stop)
 {
-    return state_->run(stop, [&](int) { return state_->inner->describe(stop); });
+    return state_->run(stop, [&](const State::Course&) { return state_->inner->describe(stop); });
 }
 
 void RetryingStore::probe(const std::stop_token& stop)
 {
-    state_->run(stop, [&](int) { state_->inner->probe(stop); });
+    state_->run(stop, [&](const State::Course&) { state_->inner->probe(stop); });
 }
 
 std::optional<ObjectInfo> RetryingStore::stat(const std::string& key, const std::stop_token& stop)
 {
-    return state_->run(stop, [&](int) { return state_->inner->stat(key, stop); });
+    return state_->run(stop, [&](const State::Course&) { return state_->inner->stat(key, stop); });
 }
 
 std::size_t RetryingStore::get(const std::string& key, std::uint64_t offset, MutableByteSpan buffer,
                                const std::stop_token& stop)
 {
-    const std::size_t got =
-        state_->run(stop, [&](int) { return state_->inner->get(key, offset, buffer, stop); });
+    const std::size_t got = state_->run(
+        stop, [&](const State::Course&) { return state_->inner->get(key, offset, buffer, stop); });
     state_->download.take(got, stop);
     return got;
 }
@@ -226,7 +320,14 @@ void RetryingStore::create(const std::string& key, const AlignedBuffer& object,
 
 void RetryingStore::remove(const std::string& key, const std::stop_token& stop)
 {
-    state_->run(stop, [&](int) { state_->inner->remove(key, stop); });
+    state_->run(stop, [&](const State::Course&) { state_->inner->remove(key, stop); });
+}
+
+std::vector<RefusedRemoval> RetryingStore::remove_all(std::span<const std::string> keys,
+                                                      const std::stop_token& stop)
+{
+    return state_->run(stop,
+                       [&](const State::Course&) { return state_->inner->remove_all(keys, stop); });
 }
 
 void RetryingStore::list(const std::string& prefix, Freshness freshness,
@@ -235,7 +336,7 @@ void RetryingStore::list(const std::string& prefix, Freshness freshness,
 {
     // A list that broke off is begun again: what it gave before must not come twice.
     std::vector<ObjectInfo> all;
-    state_->run(stop, [&](int) {
+    state_->run(stop, [&](const State::Course&) {
         all.clear();
         state_->inner->list(
             prefix, freshness, [&all](const ObjectInfo& object) { all.push_back(object); }, stop);

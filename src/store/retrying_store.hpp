@@ -8,11 +8,22 @@ namespace backstay::core
 {
 
 /// How often and how long {unavailable} is tried again. The pause doubles from `first_pause` to
-/// `longest_pause`, each drawn evenly from zero to that ("full jitter").
+/// `longest_pause`, each drawn evenly from zero to that ("full jitter"), but is never shorter than
+/// what the store asks for. After a complaint of too many requests it begins with
+/// `throttled_pause`.
 struct RetryPolicy {
     int attempts = 8;
-    double first_pause = 0.2;    ///< seconds
-    double longest_pause = 20.0; ///< seconds
+    double first_pause = 0.2;     ///< seconds
+    double throttled_pause = 1.0; ///< seconds
+    double longest_pause = 20.0;  ///< seconds
+    double deadline = 180.0;      ///< seconds from the first failure, after which none begins,
+    int least_attempts = 3;       ///< beyond these: one may take long on a slow line
+    /// What all operations together may spend: a retry takes `retry_cost`, or `throttled_cost`, and
+    /// an operation that succeeds gives back what its retries took, or one. So a store that is down
+    /// is not asked by everybody as often as by one.
+    double budget = 500.0;
+    double retry_cost = 14.0;
+    double throttled_cost = 5.0;
 };
 
 /// What time is it, and how to let it pass: for real, or as a test likes.
@@ -25,7 +36,8 @@ Waiting real_waiting();
 
 /// The one place where anything is retried, and where a host's wishes for rate and concurrency are
 /// kept. Wraps every store, ours and hosts'. A create that is tried again and meets its own bytes
-/// has succeeded. Thread-safe.
+/// has succeeded. A store that complains of too many requests (TransientError) gets half as many at
+/// once, and more by and by. What is given up says how often it was tried. Thread-safe.
 class RetryingStore : public ObjectStore
 {
 public:
@@ -39,6 +51,11 @@ public:
                   Waiting waiting = real_waiting());
     ~RetryingStore() override;
 
+    /// Attempts beyond the first, of all operations.
+    std::uint64_t retries() const;
+    /// The inner store's, with the retries made here.
+    std::optional<StoreTraffic> traffic() const override;
+
     StoreDescription describe(const std::stop_token& stop) override;
     void probe(const std::stop_token& stop) override;
     std::optional<ObjectInfo> stat(const std::string& key, const std::stop_token& stop) override;
@@ -48,6 +65,8 @@ public:
     void create(const std::string& key, const AlignedBuffer& object,
                 const std::stop_token& stop) override;
     void remove(const std::string& key, const std::stop_token& stop) override;
+    std::vector<RefusedRemoval> remove_all(std::span<const std::string> keys,
+                                           const std::stop_token& stop) override;
     void list(const std::string& prefix, Freshness freshness,
               const std::function<void(const ObjectInfo&)>& each,
               const std::stop_token& stop) override;

@@ -315,6 +315,12 @@ const char* s3_failure_kind_name(S3FailureKind kind)
     return names[static_cast<std::size_t>(kind)];
 }
 
+S3FailureKind s3_kind_of_code(const std::string& code)
+{
+    constexpr int success = 200;
+    return kind_of(success, code, false);
+}
+
 std::optional<S3Failure> s3_failure_of(const HttpReply& reply)
 {
     const std::optional<XmlElement> error = error_in(reply.body);

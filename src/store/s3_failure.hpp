@@ -51,6 +51,9 @@ struct S3Failure {
 /// one (CompleteMultipartUpload, CopyObject).
 std::optional<S3Failure> s3_failure_of(const HttpReply& reply);
 
+/// What a code means that stands beside others in a success (DeleteObjects).
+S3FailureKind s3_kind_of_code(const std::string& code);
+
 /// Whether the same request may succeed when it is sent again as it is.
 inline bool is_retried(S3FailureKind kind)
 {

@@ -2,6 +2,7 @@
 
 #include "base/error.hpp"
 #include "store/local_store.hpp"
+#include "store/s3_store.hpp"
 
 #include <fmt/format.h>
 
@@ -38,7 +39,8 @@ void refuse_password(std::string_view uri)
 
 } // namespace
 
-std::shared_ptr<ObjectStore> open_store_uri(const std::string& uri, StoreUse use)
+std::shared_ptr<ObjectStore> open_store_uri(const std::string& uri, StoreUse use,
+                                            const S3Options& s3)
 {
     const auto mode = use == StoreUse::create ? LocalStore::Mode::create : LocalStore::Mode::open;
     const std::string_view scheme = scheme_of(uri);
@@ -58,11 +60,13 @@ std::shared_ptr<ObjectStore> open_store_uri(const std::string& uri, StoreUse use
         return std::make_shared<LocalStore>(path, mode);
     }
     if (scheme == "s3" || scheme == "s3+http" || scheme == "s3+https") {
-        throw Error(ErrorCode::unsupported,
-                    "S3 is not built into this version: use a mounted file system", uri);
+        return std::make_shared<S3Store>(uri, s3);
     }
-    throw Error(ErrorCode::invalid,
-                fmt::format("'{}' is no kind of store: use a path or file:///path", scheme), uri);
+    throw Error(
+        ErrorCode::invalid,
+        fmt::format("'{}' is no kind of store: use a path, s3://bucket or s3+https://host/bucket",
+                    scheme),
+        uri);
 }
 
 } // namespace backstay::core

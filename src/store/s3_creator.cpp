@@ -1,0 +1,280 @@
+#include "store/s3_creator.hpp"
+
+#include "base/error.hpp"
+#include "base/random.hpp"
+#include "base/worker_group.hpp"
+#include "codec/hash.hpp"
+#include "store/object_store.hpp"
+#include "store/s3_multipart.hpp"
+#include "store/s3_object_reader.hpp"
+
+#include <array>
+#include <fmt/format.h>
+
+namespace backstay::core
+{
+
+namespace
+{
+
+constexpr std::size_t large_object = MiB;
+constexpr std::size_t racers = 4;
+
+HeaderList headers_of_all(const S3Options& options)
+{
+    HeaderList headers;
+    if (!options.encryption.empty()) {
+        headers.emplace_back("x-amz-server-side-encryption", options.encryption);
+    }
+    if (!options.kms_key.empty()) {
+        headers.emplace_back("x-amz-server-side-encryption-aws-kms-key-id", options.kms_key);
+    }
+    return headers;
+}
+
+HeaderList headers_of_large(const S3Options& options)
+{
+    HeaderList headers;
+    if (!options.storage_class.empty()) {
+        headers.emplace_back("x-amz-storage-class", options.storage_class);
+    }
+    return headers;
+}
+
+S3Request put_request(const std::string& key, ByteSpan object)
+{
+    S3Request request;
+    request.operation = "store the object";
+    request.method = "PUT";
+    request.key = key;
+    request.body = object;
+    return request;
+}
+
+void add_condition(HeaderList& headers)
+{
+    headers.emplace_back("If-None-Match", "*");
+}
+
+/// The hash that a name of 64 hexadecimal digits promises. Not taking it anew saves time, and lets
+/// the server notice what went wrong in memory since it was named.
+std::string promised_hash(const std::string& key)
+{
+    const std::string last = key.substr(key.rfind('/') + 1); // npos + 1 is 0
+    return PackId::parse(last) ? last : std::string();
+}
+
+std::string random_key(const char* kind)
+{
+    std::array<std::uint8_t, 16> random{};
+    fill_random(random);
+    return fmt::format("tmp/{}-{}", kind, to_hex(random));
+}
+
+[[noreturn]] void throw_exists(const std::string& key)
+{
+    throw Error(ErrorCode::exists, "the object is there already", key);
+}
+
+/// Goes again when the trial ends, however it ends.
+class ProbeObject
+{
+public:
+    ProbeObject(S3RequestSender& sender, const char* kind) : key(random_key(kind)), sender_(sender)
+    {
+    }
+    ~ProbeObject()
+    {
+        S3Request request;
+        request.operation = "remove the object";
+        request.method = "DELETE";
+        request.key = key;
+        try {
+            sender_.send(request, {});
+        } catch (const std::exception&) {
+            return; // lists pass over what stays in tmp/
+        }
+    }
+    ProbeObject(const ProbeObject&) = delete;
+    ProbeObject& operator=(const ProbeObject&) = delete;
+
+    const std::string key;
+
+private:
+    S3RequestSender& sender_;
+};
+
+} // namespace
+
+S3Creator::S3Creator(S3RequestSender& sender, const S3Options& options)
+    : sender_(sender), headers_(headers_of_all(options)), large_headers_(headers_of_large(options)),
+      largest_single_put_(options.largest_single_put)
+{
+}
+
+void S3Creator::create(const std::string& key, ByteSpan object, const std::stop_token& stop)
+{
+    if (!is_object_key(key)) {
+        throw Error(ErrorCode::invalid, "this is no name for an object", key);
+    }
+    throw_if_stopped(stop);
+    const CreateIfAbsent known = create_if_absent_;
+    const bool conditional = known != CreateIfAbsent::refused;
+    // Better than nothing where the bucket does not look itself.
+    const bool looks = known == CreateIfAbsent::refused || known == CreateIfAbsent::ignored;
+    if (looks && is_there(key, stop)) {
+        throw_exists(key);
+    }
+    S3Reply reply = send_object(key, object, conditional, stop);
+    if (conditional && reply.is(S3FailureKind::unsupported)) {
+        create_if_absent_ = CreateIfAbsent::refused;
+        if (is_there(key, stop)) {
+            throw_exists(key);
+        }
+        reply = send_object(key, object, false, stop);
+    }
+    if (reply.is(S3FailureKind::taken)) {
+        throw_exists(key);
+    }
+    if (!reply.ok()) {
+        sender_.refuse(put_request(key, {}), *reply.failure);
+    }
+}
+
+S3Reply S3Creator::send_object(const std::string& key, ByteSpan object, bool conditional,
+                               const std::stop_token& stop)
+{
+    return object.size() > largest_single_put_ ? put_in_parts(key, object, conditional, stop)
+                                               : put(key, object, conditional, stop);
+}
+
+S3Reply S3Creator::put(const std::string& key, ByteSpan object, bool conditional,
+                       const std::stop_token& stop)
+{
+    S3Request request = put_request(key, object);
+    request.headers = headers_of(object);
+    if (conditional) {
+        add_condition(request.headers);
+    }
+    if (object.size() >= large_object) {
+        request.payload_hash = promised_hash(key);
+    }
+    S3Reply reply = sender_.send(request, stop);
+    if (reply.ok() || request.payload_hash.empty() || reply.failure->status != 400) {
+        return reply;
+    }
+    const std::string hash = to_hex(sha256(object));
+    if (hash == request.payload_hash) {
+        return reply;
+    }
+    request.payload_hash = hash;
+    return sender_.send(request, stop);
+}
+
+S3Reply S3Creator::put_in_parts(const std::string& key, ByteSpan object, bool conditional,
+                                const std::stop_token& stop)
+{
+    // Some servers pass over the condition where the parts are put together.
+    if (is_there(key, stop)) {
+        throw_exists(key);
+    }
+    S3Multipart upload(sender_, key, headers_of(object), stop);
+    const std::uint64_t part = s3_part_size(object.size());
+    for (std::uint64_t at = 0; at < object.size(); at += part) {
+        upload.add(object.subspan(at, std::min<std::uint64_t>(part, object.size() - at)), stop);
+    }
+    HeaderList conditions;
+    if (conditional) {
+        add_condition(conditions);
+    }
+    S3Reply reply = upload.complete(conditions, stop);
+    if (conditional && reply.is(S3FailureKind::unsupported)) {
+        // The parts are all there: only the condition is not known here.
+        create_if_absent_ = CreateIfAbsent::refused;
+        reply = upload.complete({}, stop);
+    }
+    return reply;
+}
+
+HeaderList S3Creator::headers_of(ByteSpan object) const
+{
+    HeaderList headers = headers_;
+    if (object.size() >= large_object) {
+        headers.insert(headers.end(), large_headers_.begin(), large_headers_.end());
+    }
+    return headers;
+}
+
+bool S3Creator::is_there(const std::string& key, const std::stop_token& stop)
+{
+    return S3ObjectReader(sender_).stat(key, stop).has_value();
+}
+
+// --- Trial --------------------------------------------------------------------------------------
+
+void S3Creator::probe(const std::stop_token& stop)
+{
+    throw_if_stopped(stop);
+    const ProbeObject twice(sender_, "probe");
+    CreateIfAbsent found = try_twice(twice.key, stop);
+    if (found == CreateIfAbsent::honoured) {
+        const ProbeObject raced(sender_, "race");
+        found = one_wins(raced.key, stop) ? CreateIfAbsent::honoured : CreateIfAbsent::ignored;
+    }
+    create_if_absent_ = found;
+}
+
+CreateIfAbsent S3Creator::try_twice(const std::string& key, const std::stop_token& stop)
+{
+    constexpr std::string_view first = "first";
+    const S3Reply created = put(key, as_bytes(first), true, stop);
+    if (created.is(S3FailureKind::unsupported)) {
+        return CreateIfAbsent::refused;
+    }
+    if (!created.ok()) {
+        sender_.refuse(put_request(key, {}), *created.failure);
+    }
+    const S3Reply again = put(key, as_bytes("again"), true, stop);
+    if (!again.ok() && !again.is(S3FailureKind::taken)) {
+        sender_.refuse(put_request(key, {}), *again.failure);
+    }
+    return !again.ok() && holds(key, first, stop) ? CreateIfAbsent::honoured
+                                                  : CreateIfAbsent::ignored;
+}
+
+bool S3Creator::one_wins(const std::string& key, const std::stop_token& stop)
+{
+    std::array<bool, racers> won{};
+    WorkerGroup group(stop);
+    for (std::size_t i = 0; i < racers; ++i) {
+        group.start("probe", [&, i](const std::stop_token& stopped) {
+            const S3Reply reply = put(key, as_bytes(std::to_string(i)), true, stopped);
+            // A conflict of writers at the same moment (409) is no win either.
+            const bool lost = reply.is(S3FailureKind::taken) || reply.is(S3FailureKind::transient);
+            if (!reply.ok() && !lost) {
+                sender_.refuse(put_request(key, {}), *reply.failure);
+            }
+            won[i] = reply.ok();
+        });
+    }
+    group.join();
+    std::size_t winners = 0;
+    bool kept = true;
+    for (std::size_t i = 0; i < racers; ++i) {
+        if (won[i]) {
+            ++winners;
+            kept = kept && holds(key, std::to_string(i), stop);
+        }
+    }
+    return winners <= 1 && kept;
+}
+
+bool S3Creator::holds(const std::string& key, std::string_view bytes, const std::stop_token& stop)
+{
+    Bytes there(bytes.size() + 1);
+    S3ObjectReader reader(sender_);
+    there.resize(reader.get(key, 0, there, stop));
+    return equal(there, as_bytes(bytes));
+}
+
+} // namespace backstay::core

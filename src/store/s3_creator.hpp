@@ -1,0 +1,58 @@
+#pragma once
+
+#include "base/bytes.hpp"
+#include "store/s3_request_sender.hpp"
+
+#include <atomic>
+#include <stop_token>
+#include <string>
+
+namespace backstay::core
+{
+
+/// What a bucket makes of "create this if it is not there".
+enum class CreateIfAbsent {
+    untried,
+    honoured,
+    ignored, ///< it replaces the object without a word
+    refused, ///< it does not know the condition
+};
+
+/// Creates objects in a bucket, and finds out whether it creates them exclusively. Thread-safe.
+class S3Creator
+{
+public:
+    /// `sender` must outlive the creator.
+    S3Creator(S3RequestSender& sender, const S3Options& options);
+
+    /// As ObjectStore::create().
+    void create(const std::string& key, ByteSpan object, const std::stop_token& stop);
+
+    /// Creates one name twice, then lets several race for another; removes both, unless the user
+    /// may not. Throws Error if the trial itself fails.
+    void probe(const std::stop_token& stop);
+
+    CreateIfAbsent create_if_absent() const { return create_if_absent_; }
+
+private:
+    S3Reply put(const std::string& key, ByteSpan object, bool conditional,
+                const std::stop_token& stop);
+    S3Reply put_in_parts(const std::string& key, ByteSpan object, bool conditional,
+                         const std::stop_token& stop);
+    S3Reply send_object(const std::string& key, ByteSpan object, bool conditional,
+                        const std::stop_token& stop);
+    HeaderList headers_of(ByteSpan object) const;
+    bool is_there(const std::string& key, const std::stop_token& stop);
+
+    CreateIfAbsent try_twice(const std::string& key, const std::stop_token& stop);
+    bool one_wins(const std::string& key, const std::stop_token& stop);
+    bool holds(const std::string& key, std::string_view bytes, const std::stop_token& stop);
+
+    S3RequestSender& sender_;
+    const HeaderList headers_;       ///< of every object
+    const HeaderList large_headers_; ///< of large ones, too
+    const std::uint64_t largest_single_put_;
+    std::atomic<CreateIfAbsent> create_if_absent_ = CreateIfAbsent::untried;
+};
+
+} // namespace backstay::core

@@ -1,0 +1,137 @@
+#include "store/s3_lister.hpp"
+
+#include "base/error.hpp"
+#include "base/worker_group.hpp"
+#include "store/http_url.hpp"
+#include "store/s3_listing.hpp"
+
+#include <fmt/format.h>
+#include <set>
+
+namespace backstay::core
+{
+
+namespace
+{
+
+constexpr std::size_t largest_page = 8 * MiB; // a thousand keys of a kilobyte each, encoded
+
+S3Request page_request(const std::string& prefix, const std::string& from, bool old_protocol)
+{
+    S3Request request;
+    request.operation = "list the objects";
+    request.reply_limit = largest_page;
+    request.query = "encoding-type=url";
+    if (!old_protocol) {
+        request.query += "&list-type=2";
+    }
+    if (!from.empty()) {
+        request.query += old_protocol ? "&marker=" : "&continuation-token=";
+        request.query += percent_encode(from);
+    }
+    if (!prefix.empty()) {
+        request.query += "&prefix=" + percent_encode(prefix);
+    }
+    return request;
+}
+
+/// Nothing but what a key may hold can be the beginning of one.
+bool may_begin_a_key(std::string_view prefix)
+{
+    constexpr std::string_view allowed = "abcdefghijklmnopqrstuvwxyz0123456789/._-";
+    return prefix.find_first_not_of(allowed) == std::string_view::npos;
+}
+
+/// One list from its beginning to its end.
+class Listing
+{
+public:
+    Listing(S3RequestSender& sender, std::atomic<bool>& old_protocol, const std::string& prefix)
+        : sender_(sender), old_protocol_(old_protocol), prefix_(sender.prefix() + prefix)
+    {
+    }
+
+    void run(const std::function<void(const ObjectInfo&)>& each, const std::stop_token& stop)
+    {
+        std::string from;
+        do {
+            const S3ListPage page = fetch(from, stop);
+            for (const S3ListedObject& object : page.objects) {
+                give(object, each, stop);
+            }
+            from = page.next;
+            if (!from.empty() && !tokens_.insert(from).second) {
+                throw Error(ErrorCode::storage,
+                            "the server's list of objects does not end: its token came before",
+                            prefix_);
+            }
+        } while (!from.empty());
+    }
+
+private:
+    S3ListPage fetch(const std::string& from, const std::stop_token& stop)
+    {
+        if (old_protocol_) {
+            return parse_list_v1(sender_.demand(page_request(prefix_, from, true), stop).body);
+        }
+        const S3Request request = page_request(prefix_, from, false);
+        const S3Reply reply = sender_.send(request, stop);
+        const bool first = from.empty();
+        if (first && reply.is(S3FailureKind::unsupported)) {
+            return fetch_old(stop);
+        }
+        if (!reply.ok()) {
+            sender_.refuse(request, *reply.failure);
+        }
+        try {
+            return parse_list_v2(reply.http.body);
+        } catch (const Error&) {
+            if (!first) {
+                throw;
+            }
+        }
+        return fetch_old(stop); // a server that passes over list-type=2
+    }
+
+    S3ListPage fetch_old(const std::stop_token& stop)
+    {
+        S3ListPage page = parse_list_v1(sender_.demand(page_request(prefix_, {}, true), stop).body);
+        old_protocol_ = true;
+        return page;
+    }
+
+    void give(const S3ListedObject& object, const std::function<void(const ObjectInfo&)>& each,
+              const std::stop_token& stop)
+    {
+        if (!object.key.starts_with(prefix_) || object.key <= last_) {
+            throw Error(ErrorCode::storage,
+                        "the server's list of objects is not in the order of their names", prefix_);
+        }
+        last_ = object.key;
+        std::string key = object.key.substr(sender_.prefix().size());
+        if (!is_object_key(key)) {
+            return; // a probe, or somebody else's
+        }
+        throw_if_stopped(stop);
+        each({std::move(key), object.size, object.modified});
+    }
+
+    S3RequestSender& sender_;
+    std::atomic<bool>& old_protocol_;
+    const std::string prefix_;
+    std::set<std::string> tokens_;
+    std::string last_;
+};
+
+} // namespace
+
+void S3Lister::list(const std::string& prefix, const std::function<void(const ObjectInfo&)>& each,
+                    const std::stop_token& stop)
+{
+    throw_if_stopped(stop);
+    if (may_begin_a_key(prefix)) {
+        Listing(sender_, old_protocol_, prefix).run(each, stop);
+    }
+}
+
+} // namespace backstay::core

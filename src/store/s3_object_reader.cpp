@@ -1,0 +1,208 @@
+#include "store/s3_object_reader.hpp"
+
+#include "base/error.hpp"
+#include "store/transient_error.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <fmt/format.h>
+
+namespace backstay::core
+{
+
+namespace
+{
+
+constexpr std::uint64_t largest_piece = 32 * MiB;
+constexpr std::uint64_t beyond_any_object = std::uint64_t{1} << 60U;
+
+std::optional<std::uint64_t> number_in(std::string_view text)
+{
+    std::uint64_t value = 0;
+    const char* end = text.data() + text.size();
+    const auto [stop, failed] = std::from_chars(text.data(), end, value);
+    return failed == std::errc() && stop == end && !text.empty() ? std::optional(value)
+                                                                 : std::nullopt;
+}
+
+/// "bytes 0-9/100".
+struct ContentRange {
+    std::uint64_t first = 0;
+    std::uint64_t last = 0;
+    std::uint64_t total = 0;
+};
+
+std::optional<ContentRange> parse_content_range(std::string_view text)
+{
+    constexpr std::string_view unit = "bytes ";
+    const std::size_t dash = text.find('-');
+    const std::size_t slash = text.find('/');
+    if (!text.starts_with(unit) || dash == std::string_view::npos ||
+        slash == std::string_view::npos || slash < dash) {
+        return std::nullopt;
+    }
+    const auto first = number_in(text.substr(unit.size(), dash - unit.size()));
+    const auto last = number_in(text.substr(dash + 1, slash - dash - 1));
+    const auto total = number_in(text.substr(slash + 1));
+    if (!first || !last || !total || *last < *first || *last >= *total) {
+        return std::nullopt;
+    }
+    return ContentRange{*first, *last, *total};
+}
+
+/// One get, over all of its pieces.
+class Download
+{
+public:
+    Download(S3RequestSender& sender, const std::string& key) : sender_(sender), key_(key) {}
+
+    /// How much came; less than asked for only at the object's end.
+    std::size_t fetch(std::uint64_t offset, MutableByteSpan buffer, const std::stop_token& stop)
+    {
+        S3Request request;
+        request.operation = "get the object";
+        request.key = key_;
+        request.headers.emplace_back(
+            "Range", fmt::format("bytes={}-{}", offset, offset + buffer.size() - 1));
+        if (!etag_.empty()) {
+            request.headers.emplace_back("If-Match", etag_);
+        }
+        request.reply_buffer = buffer;
+        const S3Reply reply = sender_.send(request, stop);
+        if (reply.is(S3FailureKind::bad_range)) {
+            return 0;
+        }
+        if (reply.is(S3FailureKind::no_object)) {
+            throw Error(ErrorCode::not_found, "there is no such object", key_);
+        }
+        if (reply.is(S3FailureKind::taken)) { // what If-Match says when it does not
+            throw_changed();
+        }
+        if (!reply.ok()) {
+            sender_.refuse(request, *reply.failure);
+        }
+        check(reply.http, offset, buffer.size());
+        return static_cast<std::size_t>(reply.http.body_size);
+    }
+
+private:
+    void check(const HttpReply& reply, std::uint64_t offset, std::size_t wanted)
+    {
+        check_version(reply);
+        if (reply.status == 200 && offset == 0) {
+            return; // it knows no ranges, and the whole fits into the buffer
+        }
+        const auto range = parse_content_range(reply.header("content-range").value_or(""));
+        if (reply.status != 206 || !range) {
+            wrong(fmt::format("it answers a get of a part with status {} and no such part",
+                              reply.status));
+        }
+        const std::uint64_t end = std::min<std::uint64_t>(offset + wanted, range->total);
+        if (range->first != offset || range->last + 1 != end ||
+            range->last - range->first + 1 != reply.body_size) {
+            wrong(fmt::format("of bytes {} to {} it sent {} bytes as {}", offset,
+                              offset + wanted - 1, reply.body_size,
+                              reply.header("content-range").value_or("")));
+        }
+    }
+
+    void check_version(const HttpReply& reply)
+    {
+        const std::string etag(reply.header("etag").value_or(""));
+        if (!etag_.empty() && etag != etag_) {
+            throw_changed();
+        }
+        // Weak ones never match, and some servers leave it out.
+        etag_ = etag.starts_with('"') ? etag : std::string();
+    }
+
+    [[noreturn]] void throw_changed() const
+    {
+        throw TransientError(TransientError::Cause::lost, std::nullopt,
+                             "the object was replaced while it was read", key_);
+    }
+
+    [[noreturn]] void wrong(const std::string& what) const
+    {
+        throw Error(ErrorCode::storage, "the server sends another part than asked for: " + what,
+                    key_);
+    }
+
+    S3RequestSender& sender_;
+    const std::string& key_;
+    std::string etag_;
+};
+
+bool keeps_its_reason(const S3Reply& reply)
+{
+    return reply.failure && reply.failure->code.empty() &&
+           reply.failure->kind != S3FailureKind::no_object && !is_retried(reply.failure->kind);
+}
+
+/// A reply to HEAD has no body that says why it refuses: a get of nothing much does. Comes back if
+/// that is not refused, or no longer.
+void demand_reason(S3RequestSender& sender, const S3Request& head, const std::stop_token& stop)
+{
+    S3Request question = head;
+    question.method = "GET";
+    question.headers.emplace_back("Range", "bytes=0-0");
+    const S3Reply reply = sender.send(question, stop);
+    const bool answers =
+        reply.ok() || reply.is(S3FailureKind::bad_range) || reply.is(S3FailureKind::no_object);
+    if (!answers) {
+        sender.refuse(head, *reply.failure);
+    }
+}
+
+} // namespace
+
+std::optional<ObjectInfo> S3ObjectReader::stat(const std::string& key,
+                                               const std::stop_token& stop) const
+{
+    S3Request request;
+    request.operation = "look at the object";
+    request.method = "HEAD";
+    request.key = key;
+    S3Reply reply = sender_.send(request, stop);
+    if (keeps_its_reason(reply)) {
+        demand_reason(sender_, request, stop);
+        reply = sender_.send(request, stop);
+    }
+    if (reply.is(S3FailureKind::no_object)) {
+        return std::nullopt;
+    }
+    if (!reply.ok()) {
+        sender_.refuse(request, *reply.failure);
+    }
+    const auto size = number_in(reply.http.header("content-length").value_or(""));
+    if (!size) {
+        throw Error(ErrorCode::storage, "the server does not say how large the object is", key);
+    }
+    const auto modified = parse_http_date(reply.http.header("last-modified").value_or(""));
+    return ObjectInfo{key, *size, modified.value_or(Timestamp{})};
+}
+
+std::size_t S3ObjectReader::get(const std::string& key, std::uint64_t offset,
+                                MutableByteSpan buffer, const std::stop_token& stop) const
+{
+    if (buffer.empty() || offset >= beyond_any_object) {
+        if (!stat(key, stop)) {
+            throw Error(ErrorCode::not_found, "there is no such object", key);
+        }
+        return 0;
+    }
+    Download download(sender_, key);
+    std::size_t got = 0;
+    while (got < buffer.size()) {
+        const std::size_t size =
+            static_cast<std::size_t>(std::min<std::uint64_t>(buffer.size() - got, largest_piece));
+        const std::size_t came = download.fetch(offset + got, buffer.subspan(got, size), stop);
+        got += came;
+        if (came < size) {
+            break;
+        }
+    }
+    return got;
+}
+
+} // namespace backstay::core

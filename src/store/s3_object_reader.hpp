@@ -1,0 +1,30 @@
+#pragma once
+
+#include "store/object_store.hpp"
+#include "store/s3_request_sender.hpp"
+
+namespace backstay::core
+{
+
+/// stat() and get() of an object in a bucket: what comes must be what was asked for.
+///
+/// A get of more than 32 MiB is several requests, all of which must meet the same version of the
+/// object (ETag). Thread-safe.
+class S3ObjectReader
+{
+public:
+    /// `sender` must outlive the reader.
+    explicit S3ObjectReader(S3RequestSender& sender) : sender_(sender) {}
+
+    std::optional<ObjectInfo> stat(const std::string& key, const std::stop_token& stop) const;
+
+    /// Throws Error{not_found}, {storage} for a server that sends another part, {unavailable} if
+    /// the object was replaced meanwhile.
+    std::size_t get(const std::string& key, std::uint64_t offset, MutableByteSpan buffer,
+                    const std::stop_token& stop) const;
+
+private:
+    S3RequestSender& sender_;
+};
+
+} // namespace backstay::core

@@ -1,0 +1,309 @@
+#!/usr/bin/env python3
+"""The command with a repository in a bucket of a real S3 server: plain and over TLS, by several at once, with the server killed, and what
+it says when it may not or cannot. s3_command_test.py COMMAND"""
+
+import contextlib
+import http.server
+import json
+import os
+import random
+import shutil
+import ssl
+import subprocess
+import sys
+import threading
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "support"))
+from command_line import run_all  # noqa: E402
+from rgw import Rgw  # noqa: E402
+from s3_client import S3Client  # noqa: E402
+
+SERVER = None
+NUMBERS = iter(range(1, 1000))
+
+
+def client(access_key=None, secret_key=None):
+    return S3Client(SERVER.http, access_key or SERVER.access_key, secret_key or SERVER.secret_key)
+
+
+def use_bucket(place, tls=False, prefix="some/prefix"):
+    """A bucket of its own; its name."""
+    bucket = f"test-{next(NUMBERS)}"
+    client().make_bucket(bucket)
+    place.environment.update(SERVER.environment, BACKSTAY_REPOSITORY=f"s3+{SERVER.https if tls else SERVER.http}/{bucket}/{prefix}", no_proxy="*")
+    return bucket
+
+
+def make_files(folder, seed=1, count=40, largest=300_000):
+    generator = random.Random(seed)
+    folder.mkdir(parents=True, exist_ok=True)
+    for number in range(count):
+        sub = folder / f"folder {number % 3}"
+        sub.mkdir(exist_ok=True)
+        (sub / f"file {number}").write_bytes(generator.randbytes(generator.choice([0, 10, 5000, largest])))
+
+
+def assert_restores(place, snapshot, live, copy=None):
+    back = place.path / "back"
+    shutil.rmtree(back, ignore_errors=True)
+    place.run("restore", f"{snapshot}:{live}", "--to", back, "--verify")
+    done = subprocess.run(["diff", "-r", copy or live, back], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def round_trip(place, bucket):
+    live = place.path / "live"
+    make_files(live)
+    place.run("init")
+    first = place.summary("backup", live)
+    shutil.copytree(live, place.path / "first")
+    make_files(live, seed=2, count=20)
+    second = place.summary("backup", live)
+    assert second["parent"] == first["snapshot"]
+    assert_restores(place, first["snapshot"], live, place.path / "first")
+    assert_restores(place, second["snapshot"], live)
+    assert place.summary("check", "--read-data")["verdict"] == "ok"
+    assert place.summary("scrub")["problems"] == 0
+    before = client().keys(bucket)
+    assert any(key.startswith("some/prefix/packs/") for key in before), before
+    place.run("forget", "--keep-last", "1", "--group-by", "host")
+    place.run("prune", "--max-unused", "0")
+    after = client().keys(bucket)
+    assert len([key for key in after if "/snapshots/" in key]) == 1, after
+    assert set(before) - set(after), "prune removed nothing"
+    assert not [key for key in after if "/tmp/" in key], after
+    assert_restores(place, "latest", live)
+    assert place.summary("check", "--read-data")["verdict"] == "ok"
+
+
+def round_trip_on_plain_http(place):
+    round_trip(place, use_bucket(place))
+
+
+def round_trip_over_tls(place):
+    round_trip(place, use_bucket(place, tls=True))
+
+
+def an_authority_may_be_given_by_option(place):
+    use_bucket(place, tls=True)
+    ca_file = place.environment.pop("AWS_CA_BUNDLE")
+    place.run("init", status=1)
+    assert "authority that is not trusted" in place.stderr, place.stderr
+    place.run("--s3-ca-file", ca_file, "init")
+
+
+def keys_may_come_from_a_profile(place):
+    use_bucket(place)
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        del place.environment[name]
+    place.run("init", status=1)
+    assert "AWS_ACCESS_KEY_ID" in place.stderr, place.stderr
+    (place.path / ".aws").mkdir()
+    (place.path / ".aws" / "credentials").write_text(f"[backup]\naws_access_key_id = {SERVER.access_key}\naws_secret_access_key = {SERVER.secret_key}\n")
+    place.run("--s3-profile", "backup", "init")
+    place.run("snapshots", environment={"AWS_PROFILE": "backup"})
+
+
+def several_writers_share_a_bucket(place):
+    use_bucket(place)
+    place.run("init")
+    folders = [place.path / f"live {number}" for number in range(3)]
+    for number, folder in enumerate(folders):
+        make_files(folder, seed=number, count=60)
+    processes = [place.start("--json", "backup", folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE) for folder in folders]
+    snapshots = []
+    for process in processes:
+        out, err = process.communicate(timeout=120)
+        assert process.returncode == 0, err
+        snapshots.append(json.loads(out.splitlines()[-1])["snapshot"])
+    place.run("prune")
+    for folder, snapshot in zip(folders, snapshots):
+        assert_restores(place, snapshot, folder)
+    assert place.summary("check", "--read-data")["verdict"] == "ok"
+
+
+def of_several_inits_one_wins(place):
+    use_bucket(place)
+    processes = [place.start("init", stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) for _ in range(4)]
+    outcomes = []
+    for process in processes:
+        _, err = process.communicate(timeout=120)
+        outcomes.append((process.returncode, err))
+    assert sum(status == 0 for status, _ in outcomes) <= 1, outcomes
+    if not any(status == 0 for status, _ in outcomes):
+        return  # all saw each other and gave way, which leaves nothing behind
+    place.run("snapshots")
+
+
+def a_gateway_that_is_killed_and_comes_back_loses_nothing(place):
+    use_bucket(place)
+    live = place.path / "live"
+    make_files(live, count=200, largest=1_500_000)
+    place.run("init")
+    kept = place.summary("backup", live / "folder 0")
+    process = place.start("--json", "--limit-upload", "12MiB", "backup", live, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    time.sleep(2)
+    assert process.poll() is None, process.communicate()
+    SERVER.kill_gateway()
+    time.sleep(0.5)
+    SERVER.start_gateway()
+    out, err = process.communicate(timeout=240)
+    if process.returncode == 0:
+        assert_restores(place, json.loads(out.splitlines()[-1])["snapshot"], live)
+    else:
+        assert b"bucket" in err, err
+    assert place.summary("check", "--read-data")["verdict"] == "ok"
+    assert_restores(place, kept["snapshot"], live / "folder 0")
+    assert_restores(place, place.summary("backup", live)["snapshot"], live)
+
+
+def a_gateway_that_stays_away_is_a_clear_error(place):
+    use_bucket(place)
+    place.environment["BACKSTAY_REPOSITORY"] = "s3+http://127.0.0.1:9/bucket"
+    began = time.monotonic()
+    place.run("snapshots", status=1)
+    assert "cannot connect" in place.stderr and "attempts" in place.stderr, place.stderr
+    assert time.monotonic() - began < 60
+
+
+def one_sentence(place, *expected):
+    lines = place.stderr.strip().splitlines()
+    assert len(lines) == 1, place.stderr
+    for text in expected:
+        assert text in lines[0], place.stderr
+
+
+def what_is_wrong_is_said_in_one_sentence(place):
+    bucket = use_bucket(place)
+    place.run("init")
+    place.run("snapshots", status=1, environment={"AWS_SECRET_ACCESS_KEY": "wrong"})
+    one_sentence(place, "the secret key does not belong to the access key", "SignatureDoesNotMatch")
+    place.run("snapshots", status=1, environment={"AWS_ACCESS_KEY_ID": "unknown"})
+    one_sentence(place, "the server does not know the access key")
+    place.run("snapshots", status=1, environment={"BACKSTAY_REPOSITORY": f"s3+{SERVER.http}/no-such-bucket"})
+    one_sentence(place, "there is no bucket 'no-such-bucket': create it")
+    place.run("snapshots", status=1, environment={"BACKSTAY_REPOSITORY": f"s3+{SERVER.http}/{bucket}/elsewhere"})
+    one_sentence(place, "there is no repository at", "init")
+    place.run("snapshots", status=2, environment={"BACKSTAY_REPOSITORY": "s3+http://me:geheim@host/bucket"})
+    assert "geheim" not in place.stderr, place.stderr
+    SERVER.add_user("stranger", "stranger-key", "stranger-secret")
+    place.run("snapshots", status=1, environment={"AWS_ACCESS_KEY_ID": "stranger-key", "AWS_SECRET_ACCESS_KEY": "stranger-secret"})
+    one_sentence(place, "AccessDenied", "permission")
+
+
+def a_writer_who_may_not_delete_goes_on_making_backups(place):
+    bucket = use_bucket(place)
+    live = place.path / "live"
+    make_files(live)
+    place.run("init")
+    SERVER.add_user("writer", "writer-key", "writer-secret")
+    who = {"AWS": ["arn:aws:iam:::user/writer"]}
+    # What the writer stored is the writer's, so its reading must be allowed to the bucket's owner, too.
+    allow = [{"Effect": "Allow", "Principal": {"AWS": ["arn:aws:iam:::user/test"]}, "Action": ["s3:*"], "Resource": [f"arn:aws:s3:::{bucket}", f"arn:aws:s3:::{bucket}/*"]},
+             {"Effect": "Allow", "Principal": who, "Action": ["s3:ListBucket"], "Resource": [f"arn:aws:s3:::{bucket}"]},
+             {"Effect": "Allow", "Principal": who, "Action": ["s3:GetObject", "s3:PutObject"], "Resource": [f"arn:aws:s3:::{bucket}/*"]}]
+    client().set_policy(bucket, json.dumps({"Version": "2012-10-17", "Statement": allow}))
+    place.environment.update(AWS_ACCESS_KEY_ID="writer-key", AWS_SECRET_ACCESS_KEY="writer-secret")
+    first = place.summary("backup", live)
+    make_files(live, seed=2, count=10)
+    second = place.summary("backup", live)
+    assert second["parent"] == first["snapshot"]
+    assert_restores(place, second["snapshot"], live)
+    assert place.summary("check")["verdict"] == "ok"
+    place.environment.update(SERVER.environment)  # the owner tidies up
+    place.run("forget", "--keep-last", "1", "--group-by", "host")
+    place.run("prune", "--max-unused", "0")
+    assert_restores(place, second["snapshot"], live)
+    assert place.summary("check", "--read-data")["verdict"] == "ok"
+
+
+def a_bucket_with_versions_takes_backups_and_wants_alone_to_prune(place):
+    bucket = use_bucket(place)
+    client().set_versioning(bucket)
+    live = place.path / "live"
+    make_files(live)
+    place.run("init")
+    place.run("backup", live)
+    snapshot = place.summary("backup", live)["snapshot"]
+    place.run("forget", "--keep-last", "1", "--group-by", "host", status=1)
+    assert "--alone" in place.stderr, place.stderr
+    place.run("forget", "--alone", "--keep-last", "1", "--group-by", "host")
+    place.run("prune", "--alone")
+    assert_restores(place, snapshot, live)
+    assert place.summary("check", "--read-data")["verdict"] == "ok"
+
+
+class Elsewhere(http.server.BaseHTTPRequestHandler):
+    """A server that knows better where the bucket is."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        body = b"<Error><Code>PermanentRedirect</Code><Message>Go away.</Message><Bucket>bucket</Bucket></Error>"
+        self.send_response(301)
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("x-amz-bucket-region", "eu-west-1")
+        self.send_header("x-amz-request-id", "7Q")
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+@contextlib.contextmanager
+def serving(handler, context=None):
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    if context:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield server.server_address[1]
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def a_region_that_stays_wrong_is_named(place):
+    use_bucket(place)
+    with serving(Elsewhere) as port:
+        place.run("snapshots", status=2, environment={"BACKSTAY_REPOSITORY": f"s3+http://127.0.0.1:{port}/bucket"})
+    one_sentence(place, "the bucket is in the region eu-west-1: give that region", "7Q")
+
+
+def an_expired_certificate_is_said_to_be_expired(place):
+    use_bucket(place)
+    key, certificate, request = (place.path / name for name in ("key.pem", "certificate.pem", "request.pem"))
+    for arguments in (["req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=127.0.0.1", "-keyout", key, "-out", request],
+                      ["x509", "-req", "-in", request, "-signkey", key, "-days", "-1", "-out", certificate]):
+        subprocess.run(["openssl", *map(str, arguments)], check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    with serving(Elsewhere, context) as port:
+        place.run("snapshots", status=1, environment={"BACKSTAY_REPOSITORY": f"s3+https://127.0.0.1:{port}/bucket", "AWS_CA_BUNDLE": str(certificate)})
+    one_sentence(place, "expired")
+
+
+TESTS = [
+    round_trip_on_plain_http,
+    round_trip_over_tls,
+    an_authority_may_be_given_by_option,
+    keys_may_come_from_a_profile,
+    several_writers_share_a_bucket,
+    of_several_inits_one_wins,
+    a_gateway_that_is_killed_and_comes_back_loses_nothing,
+    a_gateway_that_stays_away_is_a_clear_error,
+    what_is_wrong_is_said_in_one_sentence,
+    a_writer_who_may_not_delete_goes_on_making_backups,
+    a_bucket_with_versions_takes_backups_and_wants_alone_to_prune,
+    a_region_that_stays_wrong_is_named,
+    an_expired_certificate_is_said_to_be_expired,
+]
+
+if __name__ == "__main__":
+    with Rgw() as SERVER:
+        result = run_all([test for test in TESTS if len(sys.argv) < 3 or test.__name__ in sys.argv[2:]], sys.argv[1])
+    sys.exit(result)
