@@ -103,16 +103,14 @@ void forget_sessions(Repository& repository, const std::vector<SessionId>& sessi
                      JobContext& context)
 {
     condemn(repository, {}, sessions, context.stop());
+    std::vector<std::string> snapshots;
+    std::vector<std::string> announced;
     for (const SessionId& id : sessions) {
-        try {
-            repository.store().remove(snapshot_key(id), context.stop());
-            repository.store().remove(session_key(id), context.stop());
-        } catch (const Error& error) {
-            if (error.code() != ErrorCode::denied) {
-                throw;
-            }
-        }
+        snapshots.push_back(snapshot_key(id));
+        announced.push_back(session_key(id));
     }
+    repository.store().remove_all(snapshots, context.stop());
+    repository.store().remove_all(announced, context.stop());
 }
 
 } // namespace

@@ -280,7 +280,7 @@ private:
             fence_session(repository_, session.id,
                           gone ? "its process has gone" : "no sign of life", stop_);
         }
-        remove_quietly(session_key(session.id));
+        remove_quietly({session_key(session.id)});
         return true;
     }
 
@@ -403,37 +403,43 @@ private:
 
     void remove_objects()
     {
+        std::vector<std::string> segments;
         for (const SegmentId& id : replaced_) {
             const bool same_name =
                 std::find(written_.begin(), written_.end(), id) != written_.end();
             if (!same_name) {
-                remove_quietly(segment_key(id));
+                segments.push_back(segment_key(id));
             }
         }
-        const std::map<PackId, std::uint64_t> listed = list_packs(repository_, stop_);
-        for (const auto& [id, size] : listed) {
-            if (is_condemned(id) && remove_quietly(pack_key(id))) {
-                ++packs_removed_;
-                bytes_freed_ += size;
+        remove_quietly(segments);
+        std::map<std::string, std::uint64_t> packs;
+        std::vector<std::string> keys;
+        for (const auto& [id, size] : list_packs(repository_, stop_)) {
+            if (is_condemned(id)) {
+                keys.push_back(pack_key(id));
+                packs.emplace(keys.back(), size);
             }
+        }
+        for (const std::string& refused : remove_quietly(keys)) {
+            packs.erase(refused);
+        }
+        for (const auto& [key, size] : packs) {
+            ++packs_removed_;
+            bytes_freed_ += size;
         }
     }
 
-    /// A refused removal (Object Lock, permissions) is left for a later collection.
-    bool remove_quietly(const std::string& key)
+    /// A refused removal (Object Lock, permissions) is left for a later collection. Returns those.
+    std::vector<std::string> remove_quietly(const std::vector<std::string>& keys)
     {
-        try {
-            repository_.store().remove(key, stop_);
-            return true;
-        } catch (const Error& error) {
-            if (error.code() != ErrorCode::denied) {
-                throw;
-            }
-            context_.problem({"", key, static_cast<std::int32_t>(error.code()),
+        std::vector<std::string> left;
+        for (const RefusedRemoval& refused : repository_.store().remove_all(keys, stop_)) {
+            context_.problem({"", refused.key, static_cast<std::int32_t>(ErrorCode::denied),
                               fmt::format("could not be removed ({}): a later prune tries again",
-                                          error.what())});
-            return false;
+                                          refused.reason)});
+            left.push_back(refused.key);
         }
+        return left;
     }
 
     Record summary() const

@@ -4,6 +4,7 @@
 #include "base/worker_group.hpp"
 #include "repo/frame_opener.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <utility>
 
@@ -39,7 +40,9 @@ void WindowReader::run(RestoreWindow& window, const std::stop_token& stop)
         window.plan_reads(access_.index(), std::min(most_read_at_once, limits_.memory / 16));
     std::atomic<std::size_t> next{0};
     WorkerGroup group(stop);
-    for (unsigned i = 0; i < limits_.threads; ++i) {
+    // A store that is far away is waited for more than worked on.
+    const unsigned connections = repository_.store().describe(stop).max_concurrency;
+    for (unsigned i = 0; i < std::max(limits_.threads, connections); ++i) {
         group.start("restore", [&](const std::stop_token& stopped) {
             Worker worker(repository_.keys());
             for (std::size_t at = next++; at < reads.size(); at = next++) {

@@ -106,11 +106,12 @@ struct Plan {
     std::size_t pack_size;
     std::size_t packs;
     std::size_t frames;
+    unsigned uploads; ///< at once
 };
 
 /// How a memory budget is spent: frames for every worker and lane, then packs, smaller ones if need
-/// be.
-Plan plan_memory(std::uint64_t memory, std::uint32_t pack_size, unsigned threads)
+/// be. A store that is far away gets several packs at once; those come on top of the budget.
+Plan plan_memory(std::uint64_t memory, std::uint32_t pack_size, unsigned threads, unsigned uploads)
 {
     constexpr std::size_t packs = 3; // data and metadata being filled, one on its way
     constexpr std::size_t least_pack = 2 * MiB;
@@ -119,7 +120,8 @@ Plan plan_memory(std::uint64_t memory, std::uint32_t pack_size, unsigned threads
     const std::uint64_t spent = (frames + 2 * threads) * max_data_frame;
     const std::uint64_t left = memory > spent ? memory - spent : 0;
     const auto affordable = static_cast<std::size_t>(left / packs);
-    return {std::max(least_pack, std::min<std::size_t>(pack_size, affordable)), packs, frames};
+    return {std::max(least_pack, std::min<std::size_t>(pack_size, affordable)), packs + uploads - 1,
+            frames, uploads};
 }
 
 } // namespace
@@ -158,7 +160,8 @@ struct BlobWriter::State {
           WorkerGroup& threads)
         : repository(from), session(sid), index(known), options(how), group(threads),
           stop(threads.stop_token()),
-          plan(plan_memory(how.memory, from.config().pack_size, how.threads)),
+          plan(plan_memory(how.memory, from.config().pack_size, how.threads,
+                           std::max(1U, from.store().describe(stop).max_concurrency))),
           data_key(from.keys().new_sealing_key(KeyClass::data)),
           meta_key(from.keys().new_sealing_key(KeyClass::meta)),
           index_key(from.keys().new_sealing_key(KeyClass::index))
@@ -298,7 +301,7 @@ struct BlobWriter::State {
         }
     }
 
-    /// The uploader's life: full packs in, stored packs into the index.
+    /// An uploader's life: full packs in, stored packs into the index.
     void store(const std::stop_token& stopped)
     {
         while (std::optional<PackPtr> taken = full_packs.pop(stopped)) {
@@ -471,7 +474,9 @@ BlobWriter::BlobWriter(Repository& repository, const SessionId& session, BlobInd
         group.start("compress",
                     [state = state_](const std::stop_token& stop) { state->compress(stop); });
     }
-    group.start("store", [state = state_](const std::stop_token& stop) { state->store(stop); });
+    for (unsigned i = 0; i < state_->plan.uploads; ++i) {
+        group.start("store", [state = state_](const std::stop_token& stop) { state->store(stop); });
+    }
 }
 
 BlobWriter::~BlobWriter()
