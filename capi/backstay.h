@@ -290,11 +290,15 @@ typedef struct backstay_source_vtable {
 
 /* -- stores, sources, targets ------------------------------------------------------------------------------------------------- */
 
-/* uri: a path, file:///path, memory:NAME (lives as long as the engine). Options of scope "store"; flag `create` makes the folder. *store: [own]. */
+/* uri: a path, file:///path, s3://bucket/prefix, s3+http(s)://host:port/bucket/prefix, memory:NAME (lives as long as the engine). Options of
+   scope "store"; flag `create` makes the folder, never a bucket. *store: [own]. */
 BACKSTAY_CALL backstay_store_open(backstay_engine *engine, const char *uri, const backstay_options *options, backstay_cancel *cancel,
                                   backstay_store **store, backstay_error **error);
 /* uri, kind, exclusive_create (as probed now), note, free. *record: [own]. */
 BACKSTAY_CALL backstay_store_describe(backstay_store *store, backstay_cancel *cancel, backstay_record **record, backstay_error **error);
+/* Requests that a store bills, since it was opened: writes (PUT, POST, LIST), reads (GET, HEAD), removes, retries (how many of them), bytes_sent,
+   bytes_received, cost_millionths (an estimate by option s3-prices). Without fields for a store that bills none. *record: [own]. */
+BACKSTAY_CALL backstay_store_traffic(backstay_store *store, backstay_record **record, backstay_error **error);
 BACKSTAY_API void backstay_store_free(backstay_store *store);
 
 /* Ours: the place is an option. A source serves one job at a time. *source: [own]. Scopes "source.tree" (path…), "source.stream" (descriptor, borrowed;

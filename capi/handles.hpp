@@ -8,6 +8,7 @@
 #include "repo/repository.hpp"
 #include "repo/snapshot_catalog.hpp"
 #include "source/data_source.hpp"
+#include "store/request_prices.hpp"
 #include "target/directory_target.hpp"
 #include "target/target.hpp"
 
@@ -123,6 +124,7 @@ struct backstay_cancel {
 struct backstay_store {
     backstay::capi::EngineRef engine;
     std::shared_ptr<backstay::core::ObjectStore> store;
+    backstay::core::RequestPrices prices;
 };
 struct backstay_source {
     backstay::capi::EngineRef engine;

@@ -9,19 +9,73 @@ using backstay::capi::guarded;
 using backstay::capi::need;
 using backstay::core::OptionSet;
 using backstay::core::Record;
+using backstay::core::S3Options;
 
 namespace
 {
 
+std::string secret_text(const OptionSet& set, const char* key)
+{
+    const backstay::core::Secret* secret = set.secret(key);
+    return secret == nullptr ? std::string() : std::string(backstay::core::as_text(secret->span()));
+}
+
+std::optional<backstay::core::AwsCredentials> s3_credentials(const OptionSet& set)
+{
+    const std::string key = set.text("s3-access-key");
+    const std::string secret = secret_text(set, "s3-secret-key");
+    if (key.empty() != secret.empty()) {
+        throw backstay::core::Error(backstay::core::ErrorCode::invalid,
+                                    "s3-access-key and s3-secret-key go together: give both",
+                                    "s3-access-key");
+    }
+    if (key.empty()) {
+        return std::nullopt;
+    }
+    backstay::core::AwsCredentials given(key, secret, secret_text(set, "s3-session-token"));
+    given.origin = "the options";
+    return given;
+}
+
+S3Options s3_options(const OptionSet& set)
+{
+    S3Options options;
+    options.region = set.text("s3-region");
+    options.profile = set.text("s3-profile");
+    options.endpoint = set.text("s3-endpoint");
+    const std::string addressing = set.text("s3-addressing");
+    if (addressing == "path") {
+        options.addressing = backstay::core::S3Addressing::path;
+    } else if (addressing == "virtual") {
+        options.addressing = backstay::core::S3Addressing::virtual_host;
+    }
+    options.dualstack = set.flag("s3-dualstack");
+    options.fips = set.flag("s3-fips");
+    options.anonymous = set.flag("s3-anonymous");
+    options.credentials = s3_credentials(set);
+    options.http.tls.ca_file = set.text("s3-ca-file");
+    options.http.tls.client_certificate = set.text("s3-client-certificate");
+    options.http.tls.client_key = set.text("s3-client-key");
+    options.connections = static_cast<std::uint32_t>(set.number("s3-connections"));
+    options.requester_pays = set.flag("s3-requester-pays");
+    options.bucket_owner = set.text("s3-bucket-owner");
+    options.storage_class = set.text("s3-storage-class");
+    const std::string encryption = set.text("s3-encryption");
+    options.encryption = encryption == "bucket" ? std::string() : encryption;
+    options.kms_key = set.text("s3-kms-key");
+    return options;
+}
+
 std::shared_ptr<backstay::core::ObjectStore> open_uri(backstay::capi::EngineState& engine,
-                                                      const std::string& uri, bool create)
+                                                      const std::string& uri, const OptionSet& set)
 {
     constexpr std::string_view memory = "memory:";
     if (uri.starts_with(memory)) {
         return engine.memory_store(uri.substr(memory.size()));
     }
-    return backstay::core::open_store_uri(uri, create ? backstay::core::StoreUse::create
-                                                      : backstay::core::StoreUse::open_existing);
+    const auto use = set.flag("create") ? backstay::core::StoreUse::create
+                                        : backstay::core::StoreUse::open_existing;
+    return backstay::core::open_store_uri(uri, use, s3_options(set));
 }
 
 Record describe(const backstay::core::StoreDescription& store)
@@ -32,6 +86,19 @@ Record describe(const backstay::core::StoreDescription& store)
     record.set("note", store.note);
     if (store.free_bytes) {
         record.set("free_bytes", *store.free_bytes);
+    }
+    return record;
+}
+
+Record describe_traffic(const backstay_store& store)
+{
+    Record record("traffic");
+    if (const auto traffic = store.store->traffic()) {
+        record.set("writes", traffic->writes).set("reads", traffic->reads);
+        record.set("removes", traffic->removes).set("retries", traffic->retries);
+        record.set("bytes_sent", traffic->bytes_sent);
+        record.set("bytes_received", traffic->bytes_received);
+        record.set("cost_millionths", backstay::core::estimate_cost(*traffic, store.prices));
     }
     return record;
 }
@@ -49,15 +116,15 @@ backstay_status backstay_store_open(backstay_engine* engine, const char* uri,
         state->check_process();
         need(store, "store");
         std::optional<OptionSet> storage;
-        const bool create =
-            backstay::capi::options_or_default(options, "store", storage).flag("create");
+        const OptionSet& set = backstay::capi::options_or_default(options, "store", storage);
         backstay::core::throw_if_stopped(backstay::capi::stop_of(cancel));
-        auto inner = open_uri(*state, &need(uri, "uri"), create);
+        auto inner = open_uri(*state, &need(uri, "uri"), set);
         auto retrying = std::make_shared<backstay::core::RetryingStore>(
             std::move(inner), backstay::core::RetryPolicy{},
             backstay::core::RetryingStore::Limits{state->limit_upload(), state->limit_download(),
                                                   0});
-        *store = new backstay_store{state, std::move(retrying)};
+        *store = new backstay_store{state, std::move(retrying),
+                                    backstay::core::parse_request_prices(set.text("s3-prices"))};
         return BACKSTAY_OK;
     });
 }
@@ -71,6 +138,16 @@ backstay_status backstay_store_describe(backstay_store* store, backstay_cancel* 
         const std::stop_token stop = backstay::capi::stop_of(cancel);
         store->store->probe(stop);
         *record = backstay::capi::new_record(describe(store->store->describe(stop)));
+        return BACKSTAY_OK;
+    });
+}
+
+backstay_status backstay_store_traffic(backstay_store* store, backstay_record** record,
+                                       backstay_error** error)
+{
+    return guarded(error, [&] {
+        need(store, "store").engine->check_process();
+        need(record, "record") = backstay::capi::new_record(describe_traffic(*store));
         return BACKSTAY_OK;
     });
 }

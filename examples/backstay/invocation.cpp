@@ -124,7 +124,7 @@ std::string Invocation::repository_uri() const
 
 backstay::Store Invocation::store(bool create)
 {
-    backstay::Options options("store");
+    backstay::Options options = this->options("store");
     options.set_flag("create", create);
     return {engine(), repository_uri(), &options, &cancel_};
 }
@@ -153,7 +153,7 @@ backstay::Options Invocation::credentials(const char* scope, bool is_new)
 
 backstay::Repository Invocation::repository()
 {
-    const backstay::Store place = store();
+    const backstay::Store& place = place_.emplace(store());
     const bool asks = !has("passphrase-file") && !has("passphrase-command") && !has("key-file");
     if (asks) {
         // One without encryption opens without a question.
@@ -175,11 +175,21 @@ backstay::Repository Invocation::repository()
     return backstay::Repository::open(place, &options, &cancel_);
 }
 
+std::optional<backstay::Record> Invocation::traffic() const
+{
+    if (!place_) {
+        return std::nullopt;
+    }
+    backstay::Record traffic = place_->traffic();
+    return traffic.has("writes") ? std::optional(std::move(traffic)) : std::nullopt;
+}
+
 backstay::Repository Invocation::repository_at(const std::string& uri)
 {
-    const backstay::Store place(engine(), uri, nullptr, &cancel_);
-    const backstay::Options options = credentials("repository", false);
-    return backstay::Repository::open(place, &options, &cancel_);
+    const backstay::Options chosen = options("store");
+    const backstay::Store place(engine(), uri, &chosen, &cancel_);
+    const backstay::Options key = credentials("repository", false);
+    return backstay::Repository::open(place, &key, &cancel_);
 }
 
 Invocation::SnapshotPath Invocation::split(const std::string& argument)

@@ -7,6 +7,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -62,6 +63,8 @@ public:
     /// The one of -r.
     backstay::Store store(bool create = false);
     backstay::Repository repository();
+    /// What the store of repository() was asked for; nothing if it bills nothing.
+    std::optional<backstay::Record> traffic() const;
     backstay::Repository repository_at(const std::string& uri);
     /// Options of scope "repository" or "init" with the passphrase from where it is said to be;
     /// asked for on the terminal, twice for a new one.
@@ -83,6 +86,7 @@ private:
     const backstay::Cancel& cancel_;
     Terminal terminal_;
     std::unique_ptr<backstay::Engine> engine_;
+    std::optional<backstay::Store> place_; ///< of repository()
 };
 
 } // namespace command

@@ -26,9 +26,38 @@ void show_problem(Invocation& invocation, const backstay::Record& record)
         fmt::format("{}: {}", printable(where), printable(record.text("message"))));
 }
 
+std::string traffic_text(const backstay::Record& traffic)
+{
+    const auto size = [&traffic](const char* field) {
+        return size_text(static_cast<std::uint64_t>(traffic.number(field)));
+    };
+    return fmt::format("requests: {} writes, {} reads, {} removes ({} repeated), {} sent, {} "
+                       "received: about ${:.6f}",
+                       traffic.number("writes"), traffic.number("reads"), traffic.number("removes"),
+                       traffic.number("retries"), size("bytes_sent"), size("bytes_received"),
+                       static_cast<double>(traffic.number("cost_millionths")) / 1e6);
+}
+
+/// Of the whole command, so far.
+void show_traffic(Invocation& invocation)
+{
+    const std::optional<backstay::Record> traffic = invocation.traffic();
+    if (!traffic) {
+        return;
+    }
+    if (invocation.json()) {
+        invocation.terminal().result(*traffic);
+    } else if (invocation.verbose()) {
+        invocation.terminal().say(traffic_text(*traffic));
+    }
+}
+
 void show(Invocation& invocation, const backstay::Record& record, const Printing& printing)
 {
     const std::string type = record.type();
+    if (type == "summary") {
+        show_traffic(invocation);
+    }
     if (invocation.json()) {
         invocation.terminal().result(record);
     } else if (type == "problem") {

@@ -73,7 +73,9 @@ const std::vector<OptionRow>& global_options()
         std::vector<OptionRow> all;
         const std::vector<OwnOption> own{
             {"repository", "REPO",
-             "The repository: a path or file:///path (else BACKSTAY_REPOSITORY)", 'r'},
+             "The repository: a path, file:///path, s3://BUCKET/PREFIX or "
+             "s3+https://HOST/BUCKET/PREFIX (else BACKSTAY_REPOSITORY)",
+             'r'},
             {"json", "", "One JSON object a line, the summary last"},
             {"quiet", "", "Nothing but results and problems", 'q'},
             {"verbose", "", "Tell more", 'v'},
@@ -84,6 +86,7 @@ const std::vector<OptionRow>& global_options()
         }
         add_scope(all, "repository", {});
         add_scope(all, "engine", {});
+        add_scope(all, "store", {"create"});
         return all;
     }();
     return rows;

@@ -14,7 +14,8 @@ namespace backstay
 class Store
 {
 public:
-    /// uri: a path, file:///path, memory:NAME. Options of scope "store".
+    /// uri: a path, file:///path, s3://bucket/prefix, s3+http(s)://host/bucket/prefix, memory:NAME.
+    /// Options of scope "store".
     Store(Engine& engine, const std::string& uri, const Options* options = nullptr,
           const Cancel* cancel = nullptr)
     {
@@ -32,6 +33,14 @@ public:
         detail::Failure failure;
         detail::check(backstay_store_describe(get(), detail::get(cancel), &record, failure.out()),
                       failure);
+        return Record(record);
+    }
+    /// Requests that it bills, since it was opened; without fields if it bills none.
+    Record traffic() const
+    {
+        backstay_record* record = nullptr;
+        detail::Failure failure;
+        detail::check(backstay_store_traffic(get(), &record, failure.out()), failure);
         return Record(record);
     }
     Job scrub(const Options* options = nullptr, const Cancel* cancel = nullptr) const
