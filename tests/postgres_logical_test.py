@@ -248,6 +248,293 @@ def test_parts_are_left_out_when_told_to(place):
     assert failed["error"]["code"] == "not-found" and "left" in failed["error"]["message"], failed
 
 
+WIDE = "CREATE TABLE wide (id int, body text); INSERT INTO wide SELECT i, repeat(md5(i::text), 8) FROM generate_series(1, 200000) i"
+COPYING = "FROM pg_stat_activity WHERE datname = '{}' AND query LIKE 'COPY%' AND pid <> pg_backend_pid()"
+
+
+class Hung:
+    """Within it, the server's process that copies rows out of (into) a database stands still in the middle."""
+
+    def __init__(self, database, server=None, state="active"):
+        self.database = database
+        self.server = server or SERVER
+        self.state = state
+
+    def __enter__(self):
+        deadline = time.monotonic() + 30
+        while True:
+            rows = self.server.sql("SELECT pid " + COPYING.format(self.database) + f" AND state = '{self.state}'")
+            if rows:
+                self.pid = int(rows[0][0])
+                os.kill(self.pid, signal.SIGSTOP)
+                return self
+            assert time.monotonic() < deadline, "nobody copies"
+
+    def __exit__(self, *_):
+        try:
+            os.kill(self.pid, signal.SIGCONT)
+        except ProcessLookupError:
+            pass
+
+
+def children(pid):
+    return [int(child) for child in pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()] + [
+        int(child) for task in pathlib.Path(f"/proc/{pid}/task").iterdir() if task.name != str(pid) for child in (task / "children").read_text().split()]
+
+
+def start_backup(place, *arguments, **options):
+    return place.start("--json", "backup", "--postgres", SERVER.conninfo(), "--method", "logical", *arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options)
+
+
+def snapshots(place):
+    return [record for record in place.json("snapshots") if record["type"] == "snapshot"]
+
+
+def nobody_copies(database, server=None):
+    (server or SERVER).wait_until("SELECT count(*) = 0 " + COPYING.format(database))
+
+
+def test_a_pg_dump_that_is_killed_means_no_snapshot(place):
+    place.run("init")
+    create("killed", WIDE)
+    with start_backup(place, "--database", "killed") as running:
+        with Hung("killed"):
+            dumps = [child for child in children(running.pid) if b"pg_dump" in pathlib.Path(f"/proc/{child}/cmdline").read_bytes()]
+            assert len(dumps) == 1, dumps
+            os.kill(dumps[0], signal.SIGKILL)
+            output, _ = running.communicate(timeout=30)
+        assert running.returncode == 1 and b"signal 9" in output, output
+    assert not snapshots(place)
+    nobody_copies("killed")
+    place.run("check", "--read-data")
+
+
+def test_a_backup_that_is_cancelled_ends_at_once_and_leaves_nobody(place):
+    place.run("init")
+    create("stopped", WIDE)
+    with start_backup(place, "--database", "stopped") as running:
+        with Hung("stopped"):
+            dumps = children(running.pid)
+            begin = time.monotonic()
+            running.send_signal(signal.SIGINT)
+            running.communicate(timeout=30)
+            assert time.monotonic() - begin < 5 and running.returncode == 4, (time.monotonic() - begin, running.returncode)
+        assert not [child for child in dumps if pathlib.Path(f"/proc/{child}").exists()]
+    assert not snapshots(place)
+    nobody_copies("stopped")
+
+
+def test_a_restore_that_is_cancelled_leaves_no_database_behind(place):
+    place.run("init")
+    create("undone", WIDE)
+    backup(place, "--database", "undone")
+    for jobs in ("1", "2"):
+        with place.start("restore", "latest", "--to-postgres", SERVER.conninfo(), "--database", "undone", "--replace", "--jobs", jobs, stderr=subprocess.DEVNULL) as running:
+            SERVER.wait_until("SELECT count(*) > 0 FROM pg_stat_activity WHERE datname LIKE 'backstay_scratch_%' AND query LIKE 'COPY%'")
+            begin = time.monotonic()
+            running.send_signal(signal.SIGINT)
+            running.wait(30)
+            assert time.monotonic() - begin < 5 and running.returncode == 4, (time.monotonic() - begin, running.returncode)
+        assert not scratch_left()
+        assert SERVER.value("SELECT count(*) FROM wide", "undone") == "200000"
+
+
+def test_a_restore_that_fails_leaves_the_old_database_alone(place):
+    place.run("init")
+    create("failing", "CREATE ROLE fleeting; CREATE TABLE t (a int); ALTER TABLE t OWNER TO fleeting; INSERT INTO t VALUES (1)")
+    backup(place, "--database", "failing")
+    SERVER.sql("ALTER TABLE t OWNER TO postgres; DROP ROLE fleeting; INSERT INTO t VALUES (2)", "failing")
+    failed = restore(place, "--database", "failing", "--replace", "--no-roles", status=1)
+    assert "fleeting" in failed["error"]["message"], failed
+    assert not scratch_left()
+    assert SERVER.value("SELECT count(*) FROM t", "failing") == "2"
+
+
+def test_a_table_that_vanishes_while_the_dump_begins_is_no_failure(place):
+    place.run("init")
+    create("vanishing", "CREATE TABLE stays (a int); CREATE TABLE goes (a int)")
+    with subprocess.Popen([TOOLS / "psql", "-X", "-q", SERVER.conninfo(database="vanishing")], stdin=subprocess.PIPE, text=True) as other:
+        other.stdin.write("BEGIN; LOCK TABLE goes IN ACCESS EXCLUSIVE MODE;\n")
+        other.stdin.flush()
+        SERVER.wait_until("SELECT count(*) > 0 FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND relation = 'goes'::regclass", database="vanishing")
+        with start_backup(place, "--database", "vanishing") as running:
+            SERVER.wait_until("SELECT count(*) > 0 FROM pg_locks WHERE NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = 'vanishing')")
+            other.stdin.write("DROP TABLE goes; COMMIT;\n")
+            other.stdin.close()
+            output, _ = running.communicate(timeout=60)
+            assert running.returncode == 0, output
+    assert "vanishing/data/public.stays" in entries(place) and "vanishing/data/public.goes" not in entries(place)
+
+
+def test_a_table_that_stays_locked_ends_the_backup_in_time(place):
+    place.run("init")
+    create("locked", "CREATE TABLE t (a int)")
+    with subprocess.Popen([TOOLS / "psql", "-X", "-q", SERVER.conninfo(database="locked")], stdin=subprocess.PIPE, text=True) as other:
+        other.stdin.write("BEGIN; LOCK TABLE t IN ACCESS EXCLUSIVE MODE;\n")
+        other.stdin.flush()
+        SERVER.wait_until("SELECT count(*) > 0 FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND relation = 't'::regclass", database="locked")
+        failed = backup(place, "--database", "locked", "--lock-timeout", "1s", status=1)
+        assert "LOCK TABLE" in failed["error"]["message"], failed
+        other.stdin.close()
+
+
+def test_a_server_that_crashes_means_no_snapshot_and_an_old_database(place):
+    place.run("init")
+    with tempfile.TemporaryDirectory(prefix="backstay-postgres-") as folder, PostgresServer(pathlib.Path(folder) / "15") as server:
+        create("crash", WIDE, server)
+        command = ("--json", "backup", "--postgres", server.conninfo(), "--method", "logical", "--database", "crash")
+        with place.start(*command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
+            with Hung("crash", server) as hung:
+                os.kill(hung.pid, signal.SIGKILL)
+            output, _ = running.communicate(timeout=60)
+            assert running.returncode == 1 and b"pg_dump" in output, output
+        assert not snapshots(place)
+        wait_for_server(server)
+        place.summary(*command[1:])
+        server.sql("DELETE FROM wide WHERE id > 5", "crash")
+        with place.start("restore", "latest", "--to-postgres", server.conninfo(), "--database", "crash", "--replace", stderr=subprocess.PIPE) as running:
+            server.wait_until("SELECT count(*) > 0 FROM pg_stat_activity WHERE datname LIKE 'backstay_scratch_%' AND query LIKE 'COPY%'")
+            os.kill(int(server.sql("SELECT pid FROM pg_stat_activity WHERE datname LIKE 'backstay_scratch_%' AND query LIKE 'COPY%'")[0][0]), signal.SIGKILL)
+            running.communicate(timeout=60)
+            assert running.returncode == 1
+        wait_for_server(server)
+        assert server.value("SELECT count(*) FROM wide", "crash") == "5"
+        assert not [name for name in databases(server) if name.startswith("backstay_")]
+
+
+def wait_for_server(server):
+    deadline = time.monotonic() + 60
+    while subprocess.run([TOOLS / "psql", "-X", "-q", server.conninfo(database="postgres"), "-c", "SELECT 1"], check=False, capture_output=True).returncode != 0:
+        assert time.monotonic() < deadline, "the server does not come back"
+        time.sleep(0.1)
+
+
+def test_passwords_come_from_a_file_and_never_from_arguments(place):
+    place.run("init")
+    with tempfile.TemporaryDirectory(prefix="backstay-postgres-") as folder, PostgresServer(pathlib.Path(folder) / "15") as server:
+        create("secret", "CREATE TABLE t (a int); INSERT INTO t VALUES (1)", server)
+        server.sql("CREATE ROLE admin SUPERUSER LOGIN PASSWORD 'right one'")
+        (server.data / "pg_hba.conf").write_text("host all postgres 127.0.0.1/32 trust\nhost all all 127.0.0.1/32 scram-sha-256\n")
+        server.sql("SELECT pg_reload_conf()")
+        where = ("--postgres", server.conninfo("admin"), "--method", "logical", "--database", "secret")
+        file = place.path / "passwords"
+
+        def write(password):
+            file.write_text(f"127.0.0.1:{server.port}:*:admin:{password}\n")
+            file.chmod(0o600)
+
+        failed = place.summary("backup", *where, status=1)
+        assert "PGPASSFILE" in failed["error"]["message"] or ".pgpass" in failed["error"]["message"], failed
+        write("wrong one")
+        failed = place.summary("backup", *where, status=1, environment={"PGPASSFILE": str(file)})
+        assert failed["error"]["code"] == "denied" and "password" in failed["error"]["message"], failed
+        write("right one")
+        place.summary("backup", *where, environment={"PGPASSFILE": str(file)})
+        place.summary("restore", "latest", "--to-postgres", server.conninfo("admin"), "--database", "secret=again", environment={"PGPASSFILE": str(file)})
+        assert server.value("SELECT count(*) FROM t", "again") == "1"
+        for conninfo in (server.conninfo("admin") + " password=hidden", f"postgresql://admin:hidden@127.0.0.1:{server.port}/postgres"):
+            for command in (("backup", "--postgres", conninfo, "--method", "logical"), ("restore", "latest", "--to-postgres", conninfo)):
+                failed = place.summary(*command, status=2)
+                assert failed["error"]["code"] == "invalid" and "hidden" not in str(failed), failed
+
+
+def test_rights_that_are_missing_are_told_before_anything_starts(place):
+    place.run("init")
+    create("rights", "CREATE TABLE open (a int); CREATE TABLE shut (a int); CREATE ROLE reader LOGIN; GRANT SELECT ON open TO reader")
+    where = ("--postgres", SERVER.conninfo("reader"), "--method", "logical", "--database", "rights")
+    failed = place.summary("backup", *where, status=1)
+    assert failed["error"]["code"] == "denied" and "public.shut" in failed["error"]["message"] and "pg_read_all_data" in failed["error"]["message"], failed
+    SERVER.sql("GRANT SELECT ON shut TO reader", "rights")
+    assert place.summary("backup", *where, status=3)["problems"] == 1  # roles' passwords
+    assert place.summary("backup", *where, "--no-role-passwords")["problems"] == 0
+    SERVER.sql("REVOKE CONNECT ON DATABASE rights FROM PUBLIC")
+    failed = place.summary("backup", *where, "--no-role-passwords", status=1)
+    assert failed["error"]["code"] == "denied" and "CONNECT" in failed["error"]["message"], failed
+
+
+def programs(place, **scripts):
+    """A folder with PostgreSQL's programs, some of them replaced."""
+    folder = place.path / f"programs-{'-'.join(scripts)}"
+    folder.mkdir()
+    for name in ("pg_dump", "pg_dumpall", "pg_restore"):
+        if name in scripts:
+            (folder / name).write_text("#!/bin/sh\n" + scripts[name])
+            (folder / name).chmod(0o755)
+        else:
+            (folder / name).symlink_to(TOOLS / name)
+    return folder
+
+
+def test_a_pg_dump_that_is_too_old_is_told_before_anything_starts(place):
+    place.run("init")
+    old = programs(place, pg_dump="echo 'pg_dump (PostgreSQL) 14.9'\n")
+    failed = backup(place, "--postgres-programs", old, status=1)
+    assert failed["error"]["code"] == "unsupported" and "14.9" in failed["error"]["message"] and "15" in failed["error"]["message"], failed
+    failed = backup(place, "--postgres-programs", place.path, status=1)
+    assert failed["error"]["code"] == "not-found", failed
+
+
+def test_an_archive_that_is_not_understood_is_kept_whole_and_comes_back(place):
+    place.run("init")
+    create("packed", "CREATE TABLE t (a int); INSERT INTO t VALUES (7)")
+    strange = programs(place, pg_dump=f'case $1 in --version) exec {TOOLS}/pg_dump "$@" ;; esac\nexec {TOOLS}/pg_dump "$@" --compress=5\n')
+    records = place.json("backup", "--postgres", SERVER.conninfo(), "--method", "logical", "--database", "packed", "--postgres-programs", strange)
+    source, = [record for record in records if record["type"] == "source"]
+    assert "one stream" in source["message"] and "compressed" in source["message"], source
+    assert "packed/archive" in entries(place)
+    restore(place, "--database", "packed=unpacked")
+    assert SERVER.value("SELECT a FROM t", "unpacked") == "7"
+    assert restore(place, "--database", "packed=part", "--table", "t", status=1)["error"]["code"] == "unsupported"
+    assert not scratch_left()
+
+
+def test_a_pg_dump_that_writes_no_archive_is_a_failure(place):
+    place.run("init")
+    create("nonsense", "CREATE TABLE t (a int)")
+    broken = programs(place, pg_dump=f'case $1 in --version) exec {TOOLS}/pg_dump "$@" ;; esac\n{TOOLS}/pg_dump "$@" | head -c 900; exit 0\n')
+    backup_status = backup(place, "--database", "nonsense", "--postgres-programs", broken, status=0)
+    assert backup_status["problems"] == 0  # it says that it ended well: kept as it is
+    silent = programs(place, pg_dumpall="echo 'pg_dumpall (PostgreSQL) 15.1'; exit 0\n", pg_dump="case $1 in --version) echo 'pg_dump (PostgreSQL) 15.1' ;; esac; exit 0\n")
+    failed = backup(place, "--database", "nonsense", "--postgres-programs", silent, status=1)
+    assert "without writing anything" in failed["error"]["message"], failed
+
+
+def test_a_dump_of_15_comes_back_in_17_with_all_its_databases(place):
+    place.run("init")
+    with tempfile.TemporaryDirectory(prefix="backstay-postgres-") as folder:
+        with PostgresServer(pathlib.Path(folder) / "15") as old:
+            create("shop", SHOP, old)
+            create("Ü n/i.c%", "CREATE TABLE t (a int); INSERT INTO t VALUES (1)", old)
+            old.sql("CREATE ROLE app LOGIN PASSWORD 'x'; CREATE TABLE noted (a int); INSERT INTO noted VALUES (3)")
+            old.sql("ALTER TABLE orders OWNER TO app", "shop")
+            place.summary("backup", "--postgres", old.conninfo(), "--method", "logical")
+            sums = old.sql("SELECT sum(id), count(note), sum(doubled) FROM orders", "shop")
+            objects = old.sql("SELECT md5(lo_get(3000000000))", "shop")
+        with PostgresServer(pathlib.Path(folder) / "17", "17") as new:
+            summary = place.summary("restore", "latest", "--to-postgres", new.conninfo(), "--jobs", "2", "--verify")
+            assert summary["problems"] == 0, summary
+            assert new.sql("SELECT sum(id), count(note), sum(doubled) FROM orders", "shop") == sums
+            assert new.sql("SELECT md5(lo_get(3000000000))", "shop") == objects
+            assert new.value("SELECT tableowner FROM pg_tables WHERE tablename = 'orders'", "shop") == "app"
+            assert new.value("SELECT count(*) FROM t", "Ü n/i.c%") == "1"
+            assert new.value("SELECT a FROM noted", "postgres") == "3"  # it was there, but empty
+            assert databases(new) == {"postgres", "template0", "template1", "shop", "Ü n/i.c%"}
+            failed = place.summary("backup", "--postgres", new.conninfo(), "--method", "logical", status=1)
+            assert failed["error"]["code"] == "unsupported" and "17" in failed["error"]["message"], failed
+
+
+def test_a_restored_table_that_was_changed_is_found_by_verify(place):
+    place.run("init")
+    create("trigger", "CREATE TABLE t (a int); INSERT INTO t SELECT generate_series(1, 100)")
+    backup(place, "--database", "trigger")
+    create("altered", "CREATE TABLE t (a int)")
+    # Somebody changes rows as they come in.
+    SERVER.sql("CREATE FUNCTION plus() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.a := NEW.a + 1; RETURN NEW; END'; DROP TABLE t", "altered")
+    SERVER.sql("CREATE FUNCTION on_create() RETURNS event_trigger LANGUAGE plpgsql AS $$BEGIN IF to_regclass('public.t') IS NOT NULL AND NOT EXISTS (SELECT FROM pg_trigger WHERE tgname = 'p') THEN "
+               "CREATE TRIGGER p BEFORE INSERT ON public.t FOR EACH ROW EXECUTE FUNCTION public.plus(); END IF; END$$; CREATE EVENT TRIGGER e ON ddl_command_end WHEN TAG IN ('CREATE TABLE') EXECUTE FUNCTION on_create()", "altered")
+    assert restore(place, "--database", "trigger=altered", "--table", "t", "--verify", status=3)["problems"] == 1
+
+
 def main():
     global SERVER  # one server for all: pylint: disable=global-statement
     with tempfile.TemporaryDirectory(prefix="backstay-postgres-") as folder, PostgresServer(pathlib.Path(folder) / "15") as SERVER:

@@ -90,6 +90,29 @@ std::string names_of(const std::vector<PostgresProgram>& programs)
 struct FreeOptions {
     void operator()(PQconninfoOption* options) const noexcept { PQconninfoFree(options); }
 };
+using ConninfoOptions = std::unique_ptr<PQconninfoOption, FreeOptions>;
+
+ConninfoOptions parse(const std::string& conninfo)
+{
+    char* reason = nullptr;
+    ConninfoOptions options(PQconninfoParse(conninfo.c_str(), &reason));
+    const std::unique_ptr<char, decltype(&PQfreemem)> held(reason, PQfreemem);
+    if (!options) {
+        throw Error(ErrorCode::invalid, fmt::format("this is no connection string: {}",
+                                                    reason != nullptr ? reason : "out of memory"));
+    }
+    return options;
+}
+
+bool is_set(const ConninfoOptions& options, std::string_view key)
+{
+    for (const PQconninfoOption* option = options.get(); option->keyword != nullptr; ++option) {
+        if (key == option->keyword && option->val != nullptr) {
+            return true;
+        }
+    }
+    return false;
+}
 
 std::string quoted(std::string_view value)
 {
@@ -172,25 +195,10 @@ PostgresProgram find_postgres_program(const std::string& name, const std::string
 
 std::string postgres_conninfo_for(const std::string& conninfo, const std::string& database)
 {
-    char* reason = nullptr;
-    const std::unique_ptr<PQconninfoOption, FreeOptions> options(
-        PQconninfoParse(conninfo.c_str(), &reason));
-    const std::unique_ptr<char, decltype(&PQfreemem)> held(reason, PQfreemem);
-    if (!options) {
-        throw Error(ErrorCode::invalid, fmt::format("this is no connection string: {}",
-                                                    reason != nullptr ? reason : "out of memory"));
-    }
+    const ConninfoOptions options = parse(conninfo);
     std::string text;
     const auto add = [&text](std::string_view key, std::string_view value) {
         text += fmt::format("{}{}={}", text.empty() ? "" : " ", key, quoted(value));
-    };
-    const auto is_set = [&options](std::string_view key) {
-        for (const PQconninfoOption* option = options.get(); option->keyword != nullptr; ++option) {
-            if (key == option->keyword && option->val != nullptr) {
-                return true;
-            }
-        }
-        return false;
     };
     for (const PQconninfoOption* option = options.get(); option->keyword != nullptr; ++option) {
         if (option->val != nullptr && std::string_view(option->keyword) != "dbname") {
@@ -204,12 +212,17 @@ std::string postgres_conninfo_for(const std::string& conninfo, const std::string
         {"keepalives_count", "6"},
     };
     for (const auto& [key, value] : defaults) {
-        if (!is_set(key)) {
+        if (!is_set(options, key)) {
             add(key, value);
         }
     }
     add("dbname", database);
     return text;
+}
+
+bool names_postgres_database(const std::string& conninfo)
+{
+    return is_set(parse(conninfo), "dbname");
 }
 
 std::vector<std::string> postgres_program_environment()

@@ -28,6 +28,9 @@ PostgresProgram find_postgres_program(const std::string& name, const std::string
 /// Error{invalid} if it cannot be read.
 std::string postgres_conninfo_for(const std::string& conninfo, const std::string& database);
 
+/// Whether it says which database.
+bool names_postgres_database(const std::string& conninfo);
+
 /// What PostgreSQL's programs are to find in their environment: messages in English.
 std::vector<std::string> postgres_program_environment();
 

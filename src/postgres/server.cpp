@@ -2,6 +2,8 @@
 
 #include "base/error.hpp"
 
+#include <optional>
+
 namespace backstay::core
 {
 
@@ -9,18 +11,24 @@ std::unique_ptr<PostgresConnection>
 connect_to_postgres_server(const std::string& conninfo, const std::vector<std::string>& databases,
                            const std::stop_token& stop)
 {
-    for (std::size_t i = 0;; ++i) {
+    std::optional<Error> first;
+    for (const std::string& database : databases) {
         PostgresConnectOptions where;
         where.conninfo = conninfo;
-        where.database = databases.at(i);
+        where.database = database;
         try {
             return std::make_unique<PostgresConnection>(where, stop);
         } catch (const Error& error) {
-            if (error.code() != ErrorCode::not_found || i + 1 == databases.size()) {
+            // A server that refuses one database (libpq does not say why) may let us into another.
+            if (error.code() != ErrorCode::not_found && error.code() != ErrorCode::denied) {
                 throw;
+            }
+            if (!first) {
+                first = error;
             }
         }
     }
+    throw Error(*first);
 }
 
 } // namespace backstay::core

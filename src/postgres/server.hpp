@@ -11,7 +11,7 @@ namespace backstay::core
 {
 
 /// A connection for work on the server as a whole, to the first of `databases` that is there and
-/// takes connections ("": the conninfo's own). Throws what connecting to the last one throws.
+/// lets us in ("": the conninfo's own). Throws what connecting to the first one throws.
 std::unique_ptr<PostgresConnection>
 connect_to_postgres_server(const std::string& conninfo, const std::vector<std::string>& databases,
                            const std::stop_token& stop);

@@ -30,6 +30,14 @@ constexpr const char* list_unreadable =
     "has_sequence_privilege(c.oid, 'SELECT') ELSE has_table_privilege(c.oid, 'SELECT') END) ORDER "
     "BY 1, 2 LIMIT 4";
 
+/// The database that the user names, else one that is there on every server.
+std::vector<std::string> entrances(const std::string& conninfo)
+{
+    return names_postgres_database(conninfo)
+               ? std::vector<std::string>{""}
+               : std::vector<std::string>{"postgres", "template1", ""};
+}
+
 bool contains(const std::vector<std::string>& names, const std::string& name)
 {
     return std::find(names.begin(), names.end(), name) != names.end();
@@ -46,9 +54,8 @@ class Preflight
 {
 public:
     Preflight(const PostgresDumpOptions& options, const std::stop_token& stop)
-        : options_(options), stop_(stop),
-          connection_(
-              connect_to_postgres_server(options.conninfo, {"", "postgres", "template1"}, stop))
+        : options_(options), stop_(stop), connection_(connect_to_postgres_server(
+                                              options.conninfo, entrances(options.conninfo), stop))
     {
     }
 

@@ -11,8 +11,10 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <fmt/format.h>
 #include <map>
+#include <thread>
 
 namespace backstay::core
 {
@@ -23,6 +25,10 @@ namespace
 constexpr std::size_t largest_globals = 64 * MiB;
 constexpr std::array<std::string_view, 5> relations{"TABLE", "FOREIGN TABLE", "VIEW",
                                                     "MATERIALIZED VIEW", "SEQUENCE"};
+
+constexpr int times_to_drop = 120;
+constexpr int times_to_try_a_broken_one = 8;
+constexpr std::chrono::milliseconds between_attempts{250};
 
 bool is_relation(const PostgresTocEntry& entry)
 {
@@ -430,14 +436,22 @@ private:
                            });
     }
 
+    /// A server that has crashed comes back soon, if at all.
     void drop(Move& move) noexcept
     {
-        try {
-            PostgresServerWork(options_.conninfo, entrances(), {}).drop_database(move.scratch);
-            move.scratch.clear();
-        } catch (const std::exception&) {
-            // The server is gone. The next restore that fails on it, or its owner, may drop what
-            // begins with backstay_scratch_; the failure that led here says more.
+        for (int attempt = 1; attempt <= times_to_drop; ++attempt) {
+            try {
+                PostgresServerWork(options_.conninfo, entrances(), {}).drop_database(move.scratch);
+                move.scratch.clear();
+                return;
+            } catch (const std::exception& error) {
+                const auto* known = dynamic_cast<const Error*>(&error);
+                const bool recovers = known != nullptr && known->code() == ErrorCode::unavailable;
+                if (!recovers && attempt >= times_to_try_a_broken_one) {
+                    return; // what led here says more
+                }
+                std::this_thread::sleep_for(between_attempts);
+            }
         }
     }
 
