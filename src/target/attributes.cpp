@@ -134,8 +134,8 @@ Attributes AttributeSetter::wanted(const Entry& entry)
     wanted.user_id = entry.user_id;
     wanted.group_id = entry.group_id;
     if (policy_.owners && !policy_.numeric_owners) {
-        const auto user = entry.user.empty() ? std::nullopt : names_.user_id(entry.user);
-        const auto group = entry.group.empty() ? std::nullopt : names_.group_id(entry.group);
+        const auto user = entry.user.empty() ? std::nullopt : numbers_.user(entry.user);
+        const auto group = entry.group.empty() ? std::nullopt : numbers_.group(entry.group);
         wanted.user_id = user ? user : wanted.user_id;
         wanted.group_id = group ? group : wanted.group_id;
     }

@@ -1,8 +1,8 @@
 #pragma once
 
+#include "base/owner_numbers.hpp"
 #include "format/entry.hpp"
 #include "target/inode.hpp"
-#include "target/owner_names.hpp"
 #include "target/shortfalls.hpp"
 
 #include <cstdint>
@@ -85,7 +85,7 @@ private:
 
     const Policy policy_;
     Shortfalls& shortfalls_;
-    OwnerNames names_;
+    OwnerNumbers numbers_;
     const std::uint64_t capabilities_;
     const std::uint32_t user_;
     const std::uint32_t group_;

@@ -11,12 +11,12 @@ namespace backstay::core
 
 /// Turns names of users and groups into this machine's numbers, asking the system once a name.
 /// Thread-safe.
-class OwnerNames
+class OwnerNumbers
 {
 public:
     /// Empty if there is no such name here.
-    std::optional<std::uint32_t> user_id(const std::string& name);
-    std::optional<std::uint32_t> group_id(const std::string& name);
+    std::optional<std::uint32_t> user(const std::string& name);
+    std::optional<std::uint32_t> group(const std::string& name);
 
 private:
     using Known = std::unordered_map<std::string, std::optional<std::uint32_t>>;

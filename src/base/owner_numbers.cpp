@@ -1,4 +1,4 @@
-#include "target/owner_names.hpp"
+#include "base/owner_numbers.hpp"
 
 #include <cerrno>
 #include <grp.h>
@@ -32,25 +32,25 @@ std::optional<Record> find_record(const std::string& name, Call call)
 
 } // namespace
 
-std::optional<std::uint32_t> OwnerNames::user_id(const std::string& name)
+std::optional<std::uint32_t> OwnerNumbers::user(const std::string& name)
 {
     const std::lock_guard lock(mutex_);
     const auto known = users_.find(name);
     if (known != users_.end()) {
         return known->second;
     }
-    const auto record = find_record<passwd>(name, getpwnam_r);
+    const auto record = find_record<::passwd>(name, getpwnam_r);
     return users_[name] = record ? std::optional<std::uint32_t>(record->pw_uid) : std::nullopt;
 }
 
-std::optional<std::uint32_t> OwnerNames::group_id(const std::string& name)
+std::optional<std::uint32_t> OwnerNumbers::group(const std::string& name)
 {
     const std::lock_guard lock(mutex_);
     const auto known = groups_.find(name);
     if (known != groups_.end()) {
         return known->second;
     }
-    const auto record = find_record<group>(name, getgrnam_r);
+    const auto record = find_record<::group>(name, getgrnam_r);
     return groups_[name] = record ? std::optional<std::uint32_t>(record->gr_gid) : std::nullopt;
 }
 
