@@ -1,4 +1,6 @@
 #include "store/store_uri.hpp"
+
+#include "store/http_url.hpp"
 #include "support/sample_repository.hpp"
 #include "support/temp_dir.hpp"
 
@@ -28,7 +30,9 @@ TEST_CASE("a path and a file URL name the same store")
     const TempDir folder;
     const std::string path = folder / "a b%20c";
     open_store_uri(path, StoreUse::create)->create("index/a", as_bytes("x"), {});
-    CHECK(open_store_uri("file://" + path, StoreUse::open_existing)->stat("index/a", {}));
+    const std::string url = "file://" + percent_encode(path, Slash::kept);
+    CHECK(url.ends_with("/a%20b%2520c"));
+    CHECK(open_store_uri(url, StoreUse::open_existing)->stat("index/a", {}));
     CHECK(open_store_uri(path + "/", StoreUse::open_existing)->describe({}).kind == "local");
 }
 
@@ -54,17 +58,39 @@ TEST_CASE("what is no place is refused with the way to write one")
     CHECK(open_error_name("") == "invalid");
     for (const std::string uri : {"ftp://host/folder", "sftp://me@host/folder", "://x"}) {
         CAPTURE(uri);
-        const auto error = open_error(uri);
-        REQUIRE(error);
-        CHECK(error->code() == (uri == "://x" ? ErrorCode::not_found : ErrorCode::invalid));
+        CHECK(open_error_name(uri) == "invalid");
     }
-    for (const std::string uri : {"file://host/folder", "file://folder", "file://"}) {
+    for (const std::string uri : {"file://host/folder", "file://folder", "file://",
+                                  "file://localhost/folder", "file:///folder%00/x"}) {
         CAPTURE(uri);
         const auto error = open_error(uri, StoreUse::create);
         REQUIRE(error);
         CHECK(error->code() == ErrorCode::invalid);
         CHECK(std::string(error->what()).find("file:///path") != std::string::npos);
     }
+}
+
+TEST_CASE("a place that other programs would take for one elsewhere is not made as a folder here")
+{
+    for (const std::string uri :
+         {"sftp:me@host:/x", "me@host:folder", "host:/x", "rest:http://host:8000/", "rclone:b2:x",
+          "s3:s3.amazonaws.com/bucket", "b2:bucket:x", "file:/x"}) {
+        CAPTURE(uri);
+        const auto error = open_error(uri, StoreUse::create);
+        REQUIRE(error);
+        CHECK(error->code() == ErrorCode::invalid);
+        CHECK(std::string(error->what()).find("./NAME") != std::string::npos);
+        CHECK_FALSE(std::filesystem::exists(uri.substr(0, uri.find('/'))));
+    }
+}
+
+TEST_CASE("a folder with a colon in its name can be meant")
+{
+    const TempDir folder;
+    open_store_uri(folder / "me@host:folder", StoreUse::create);
+    CHECK(open_error_name(folder / "me@host:folder").empty());
+    CHECK(open_error_name("./not:here") == "not-found");
+    CHECK(open_error_name("not/here:either") == "not-found");
 }
 
 TEST_CASE("a password in a URL is refused and not repeated")
@@ -76,6 +102,16 @@ TEST_CASE("a password in a URL is refused and not repeated")
         REQUIRE(error);
         CHECK(error->code() == ErrorCode::invalid);
         CHECK(std::string(error->what()).find("environment") != std::string::npos);
+        CHECK((std::string(error->what()) + error->subject()).find("geheim") == std::string::npos);
+    }
+}
+
+TEST_CASE("a password in what is taken for a folder's name is not repeated")
+{
+    for (const std::string uri : {"me:geheim@host:/x", "rest:https://me:geheim@host/"}) {
+        CAPTURE(uri);
+        const auto error = open_error(uri, StoreUse::create);
+        REQUIRE(error);
         CHECK((std::string(error->what()) + error->subject()).find("geheim") == std::string::npos);
     }
 }

@@ -1,6 +1,7 @@
 #include "store/store_uri.hpp"
 
 #include "base/error.hpp"
+#include "store/http_url.hpp"
 #include "store/local_store.hpp"
 #include "store/s3_store.hpp"
 
@@ -37,6 +38,33 @@ void refuse_password(std::string_view uri)
     }
 }
 
+/// What rsync, ssh and other backup programs take for a place elsewhere ("me@host:folder",
+/// "sftp:host:/x", "rest:…") would be made as a folder here, and found by nobody when it is needed.
+void refuse_foreign_place(std::string_view path)
+{
+    const std::string_view first = path.substr(0, path.find('/'));
+    if (first.find(':') == std::string_view::npos || first.starts_with('.')) {
+        return;
+    }
+    // Not repeated with a user in it: what stands before '@' may be a password.
+    const bool names_user = path.find('@') != std::string_view::npos;
+    throw Error(ErrorCode::invalid,
+                "this looks like a place on another machine or of another program, which cannot be "
+                "a repository here: mount it and use its path, or write ./NAME for a folder of "
+                "that name",
+                names_user ? std::string() : std::string(path));
+}
+
+std::string path_of_file_url(const std::string& uri)
+{
+    const std::string path = percent_decode(std::string_view(uri).substr(file_scheme.size()));
+    if (!path.starts_with('/') || path.find('\0') != std::string::npos) {
+        throw Error(ErrorCode::invalid,
+                    "a file URL names no host and has an absolute path: file:///path", uri);
+    }
+    return path;
+}
+
 } // namespace
 
 std::shared_ptr<ObjectStore> open_store_uri(const std::string& uri, StoreUse use,
@@ -48,16 +76,12 @@ std::shared_ptr<ObjectStore> open_store_uri(const std::string& uri, StoreUse use
         throw Error(ErrorCode::invalid, "the repository's place is empty: give a path");
     }
     if (scheme.empty()) {
+        refuse_foreign_place(uri);
         return std::make_shared<LocalStore>(uri, mode);
     }
     refuse_password(uri);
     if (scheme == "file") {
-        const std::string path = uri.substr(file_scheme.size());
-        if (!path.starts_with('/')) {
-            throw Error(ErrorCode::invalid,
-                        "a file URL names no host and has an absolute path: file:///path", uri);
-        }
-        return std::make_shared<LocalStore>(path, mode);
+        return std::make_shared<LocalStore>(path_of_file_url(uri), mode);
     }
     if (scheme == "s3" || scheme == "s3+http" || scheme == "s3+https") {
         return std::make_shared<S3Store>(uri, s3);

@@ -11,9 +11,10 @@ namespace backstay::core
 
 enum class StoreUse { open_existing, create };
 
-/// Opens what `uri` names: a path, file:///path, s3://bucket/prefix,
-/// s3+http(s)://host:port/bucket/prefix. A URL with user:password is refused with the way to do it.
-/// Throws Error{invalid} for a scheme that nobody knows.
+/// Opens what `uri` names: a path, file:///path (percent-encoded), s3://bucket/prefix,
+/// s3+http(s)://host:port/bucket/prefix. A relative path with a colon in its first name is refused:
+/// other programs take it for a place elsewhere. A URL with user:password is refused with the way
+/// to do it. Throws Error{invalid} for a scheme that nobody knows.
 std::shared_ptr<ObjectStore> open_store_uri(const std::string& uri, StoreUse use,
                                             const S3Options& s3 = {});
 
