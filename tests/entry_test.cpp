@@ -64,6 +64,15 @@ Bytes with_fields(std::uint32_t present, std::string_view fields_hex)
     return out;
 }
 
+std::vector<Xattr> numbered_xattrs(std::size_t count, std::size_t value_size)
+{
+    std::vector<Xattr> xattrs;
+    for (std::size_t i = 0; i < count; ++i) {
+        xattrs.push_back({"a" + std::to_string(1'000'000 + i), Bytes(value_size)});
+    }
+    return xattrs;
+}
+
 } // namespace
 
 TEST_CASE("an entry has the bytes that the format says")
@@ -150,6 +159,17 @@ TEST_CASE("an entry's extended attributes must be in order, each once, and have 
     CHECK(is_refused(encoded(entry), decoded));
 }
 
+TEST_CASE("as many extended attributes as a file system lists come back")
+{
+    Entry entry;
+    entry.path = "a";
+    entry.xattrs = numbered_xattrs(max_xattrs, 0);
+    CHECK(decoded(encoded(entry)) == entry);
+    entry.xattrs = numbered_xattrs(3, max_xattrs_size / 3 - 10);
+    CHECK(decoded(encoded(entry)) == entry);
+    CHECK_NOTHROW(check_entry_limits(entry));
+}
+
 TEST_CASE("an entry beyond the limits is refused")
 {
     Entry entry;
@@ -206,6 +226,8 @@ TEST_CASE("what a decoder would refuse of an entry is refused of a source")
     CHECK(refused([](Entry& entry) { entry.xattrs[0].name.clear(); }));
     CHECK(refused([](Entry& entry) { entry.xattrs[1].name = entry.xattrs[0].name; }));
     CHECK(refused([](Entry& entry) { std::swap(entry.xattrs[0], entry.xattrs[1]); }));
+    CHECK(refused([](Entry& entry) { entry.xattrs = numbered_xattrs(max_xattrs + 1, 0); }));
+    CHECK(refused([](Entry& entry) { entry.xattrs = numbered_xattrs(4, max_xattrs_size / 4); }));
     CHECK(refused([](Entry& entry) { entry.change_token.resize(max_change_token + 1); }));
 }
 

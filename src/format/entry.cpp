@@ -72,13 +72,19 @@ void encode_xattrs(Encoder& to, const std::vector<Xattr>& xattrs)
 
 std::vector<Xattr> decode_xattrs(Decoder& from)
 {
-    std::vector<Xattr> xattrs(from.count(2));
-    if (xattrs.empty()) {
-        from.fail("it claims extended attributes and has none");
+    const std::size_t count = from.count(2);
+    if (count == 0 || count > max_xattrs) {
+        from.fail("it claims extended attributes and has none, or too many");
     }
-    for (std::size_t i = 0; i < xattrs.size(); ++i) {
+    std::vector<Xattr> xattrs(count);
+    std::size_t total = 0;
+    for (std::size_t i = 0; i < count; ++i) {
         xattrs[i].name = from.text(max_name_size);
         const ByteSpan value = from.blob(max_xattr_value);
+        total += xattrs[i].name.size() + value.size();
+        if (total > max_xattrs_size) {
+            from.fail("its extended attributes are too large");
+        }
         xattrs[i].value.assign(value.begin(), value.end());
         if (xattrs[i].name.empty() || (i > 0 && xattrs[i].name <= xattrs[i - 1].name)) {
             from.fail("its extended attributes are out of order");
@@ -243,7 +249,12 @@ namespace
 bool xattrs_are_in_bounds(const std::vector<Xattr>& xattrs)
 {
     const auto out_of_order = [](const Xattr& a, const Xattr& b) { return a.name >= b.name; };
-    return std::all_of(xattrs.begin(), xattrs.end(),
+    std::size_t total = 0;
+    for (const Xattr& xattr : xattrs) {
+        total += xattr.name.size() + xattr.value.size();
+    }
+    return xattrs.size() <= max_xattrs && total <= max_xattrs_size &&
+           std::all_of(xattrs.begin(), xattrs.end(),
                        [](const Xattr& xattr) {
                            return !xattr.name.empty() && xattr.name.size() <= max_name_size &&
                                   xattr.value.size() <= max_xattr_value;
@@ -275,7 +286,7 @@ void check_entry_limits(const Entry& entry)
            "a time of it has a second or more of nanoseconds");
     demand(entry.link_target.size() <= max_link_target, "the target of its link is too long");
     demand(xattrs_are_in_bounds(entry.xattrs),
-           "its extended attributes are too large, without names, out of order or twice");
+           "its extended attributes are too large, too many, without names, out of order or twice");
     demand(entry.change_token.size() <= max_change_token, "its change token is too long");
 }
 

@@ -44,7 +44,7 @@ void check_name(const Decoder& from, const std::string& before, const std::strin
 void decode_leaf(Decoder& from, TreePage& page)
 {
     const std::size_t count = from.count(3);
-    if (count > max_page_entries) {
+    if (count > max_page_entries || (count > 1 && from.remaining() > max_shared_page_plain)) {
         from.fail("it holds too many entries");
     }
     page.entries.reserve(count);

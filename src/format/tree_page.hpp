@@ -31,6 +31,7 @@ inline constexpr std::size_t average_page_entries = 512;
 inline constexpr std::size_t max_page_entries = 1024;
 inline constexpr std::size_t max_page_bytes = 192 * 1024;
 inline constexpr std::size_t max_page_plain = 4 * 1024 * 1024;
+inline constexpr std::size_t max_shared_page_plain = 2 * max_page_bytes; ///< of a page with more than one entry, however a writer counts bytes
 inline constexpr std::uint8_t max_tree_level = 8;
 
 Bytes encode_tree_page(const TreePage& page);
