@@ -1,5 +1,6 @@
 #include "source/archive_source.hpp"
 
+#include "format/posix_acl.hpp"
 #include "support/temp_dir.hpp"
 
 #include <archive.h>
@@ -96,6 +97,42 @@ private:
 Maker::Edit hard_link_to(const char* first)
 {
     return [first](archive_entry* entry) { archive_entry_set_hardlink(entry, first); };
+}
+
+struct GivenAclLine {
+    int tag;
+    int rights;
+    int id = -1;
+    const char* name = nullptr;
+};
+
+Maker::Edit with_acl(int type, std::vector<GivenAclLine> lines)
+{
+    return [type, lines = std::move(lines)](archive_entry* entry) {
+        for (const GivenAclLine& line : lines) {
+            REQUIRE(archive_entry_acl_add_entry(entry, type, line.rights, line.tag, line.id,
+                                                line.name) == ARCHIVE_OK);
+        }
+    };
+}
+
+/// "tag:rights:id" of each line of an attribute, tags as the kernel's numbers; "" without it.
+std::string acl_of(const Entry& entry, const std::string& name)
+{
+    std::string text;
+    for (const Xattr& xattr : entry.xattrs) {
+        if (xattr.name != name) {
+            continue;
+        }
+        const auto lines = decode_posix_acl(xattr.value);
+        REQUIRE(lines);
+        for (const AclLine& line : *lines) {
+            text += (text.empty() ? "" : " ") + std::to_string(static_cast<int>(line.tag)) + ":" +
+                    std::to_string(line.rights) +
+                    (line.id != AclLine::no_id ? ":" + std::to_string(line.id) : "");
+        }
+    }
+    return text;
 }
 
 Maker::Edit of_inode(int inode, unsigned links)
@@ -254,4 +291,68 @@ TEST_CASE("an archive that was not given to its end is not whole")
     CHECK_THROWS_AS(source->read(0, entry->item, 1, buffer), Error); // only in order
     CHECK(source->finish().kind == SourceVerdict::Kind::failed);
     source->settle(false);
+}
+
+TEST_CASE("access lists of an archive become extended attributes as the kernel wants them")
+{
+    const TempDir temp;
+    const int access = ARCHIVE_ENTRY_ACL_TYPE_ACCESS;
+    const Read read =
+        read_archive(Maker(temp / "a.tar", archive_write_set_format_pax)
+                         .file("plain", "")
+                         .file("listed", "x",
+                               with_acl(access, {{ARCHIVE_ENTRY_ACL_USER_OBJ, 6},
+                                                 {ARCHIVE_ENTRY_ACL_USER, 7, 4321, "nobody here"},
+                                                 {ARCHIVE_ENTRY_ACL_USER, 4, 17},
+                                                 {ARCHIVE_ENTRY_ACL_GROUP_OBJ, 0},
+                                                 {ARCHIVE_ENTRY_ACL_GROUP, 1, 4'000'000},
+                                                 {ARCHIVE_ENTRY_ACL_MASK, 5},
+                                                 {ARCHIVE_ENTRY_ACL_OTHER, 4}}))
+                         .file("no mask", "x", with_acl(access, {{ARCHIVE_ENTRY_ACL_USER, 2, 17}}))
+                         .file("by name", "x",
+                               with_acl(access, {{ARCHIVE_ENTRY_ACL_USER, 7, -1, "root"},
+                                                 {ARCHIVE_ENTRY_ACL_MASK, 7}}))
+                         .file("folder", "",
+                               [](archive_entry* entry) {
+                                   archive_entry_set_filetype(entry, AE_IFDIR);
+                                   with_acl(ARCHIVE_ENTRY_ACL_TYPE_DEFAULT,
+                                            {{ARCHIVE_ENTRY_ACL_USER_OBJ, 7},
+                                             {ARCHIVE_ENTRY_ACL_GROUP_OBJ, 5},
+                                             {ARCHIVE_ENTRY_ACL_OTHER, 0}})(entry);
+                               })
+                         .done());
+    CHECK(read.problems.empty());
+    CHECK(read.entries.at("plain").entry.xattrs.empty());
+    const Entry& listed = read.entries.at("listed").entry;
+    CHECK(acl_of(listed, access_acl_name) == "1:6 2:4:17 2:7:4321 4:0 8:1:4000000 16:5 32:4");
+    CHECK(listed.mode == 0654); // the group's rights are the mask
+    const Entry& no_mask = read.entries.at("no mask").entry;
+    CHECK(acl_of(no_mask, access_acl_name) == "1:6 2:2:17 4:4 16:6 32:0");
+    CHECK(no_mask.mode == 0660);
+    CHECK(acl_of(read.entries.at("by name").entry, access_acl_name) == "1:6 2:7:0 4:4 16:7 32:0");
+    const Entry& folder = read.entries.at("folder").entry;
+    CHECK(acl_of(folder, default_acl_name) == "1:7 4:5 32:0");
+    CHECK(acl_of(folder, access_acl_name).empty());
+}
+
+TEST_CASE("what an archive's access list says and cannot be kept is told")
+{
+    const TempDir temp;
+    const Read read = read_archive(
+        Maker(temp / "a.tar", archive_write_set_format_pax)
+            .file("unknown", "x",
+                  with_acl(ARCHIVE_ENTRY_ACL_TYPE_ACCESS,
+                           {{ARCHIVE_ENTRY_ACL_USER, 7, -1, "no such user"},
+                            {ARCHIVE_ENTRY_ACL_USER, 5, 99},
+                            {ARCHIVE_ENTRY_ACL_MASK, 7}}))
+            .file("nfs4", "x",
+                  with_acl(ARCHIVE_ENTRY_ACL_TYPE_ALLOW,
+                           {{ARCHIVE_ENTRY_ACL_EVERYONE, ARCHIVE_ENTRY_ACL_READ_DATA}}))
+            .done());
+    REQUIRE(read.problems.size() == 2);
+    CHECK(read.problems[0].path == "unknown");
+    CHECK(read.problems[0].message.find("no such user") != std::string::npos);
+    CHECK(acl_of(read.entries.at("unknown").entry, access_acl_name) == "1:6 2:5:99 4:4 16:7 32:0");
+    CHECK(read.problems[1].path == "nfs4");
+    CHECK(read.problems[1].message.find("NFSv4") != std::string::npos);
 }

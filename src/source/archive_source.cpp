@@ -1,6 +1,7 @@
 #include "source/archive_source.hpp"
 
 #include "base/worker_group.hpp"
+#include "source/archive_acl.hpp"
 
 #include <algorithm>
 #include <archive.h>
@@ -132,17 +133,25 @@ const char* text_or_empty(const char* text)
     return text != nullptr ? text : "";
 }
 
-/// False if one is too large to be kept.
+/// False if not all of them can be kept.
 bool take_xattrs(archive_entry* from, Entry& entry)
 {
     bool all = true;
+    std::size_t total = 0;
     archive_entry_xattr_reset(from);
     const char* name = nullptr;
     const void* value = nullptr;
     std::size_t size = 0;
     while (archive_entry_xattr_next(from, &name, &value, &size) == ARCHIVE_OK) {
-        all = all && size <= max_xattr_value;
-        if (name != nullptr && size <= max_xattr_value) {
+        if (name == nullptr) {
+            continue;
+        }
+        const std::size_t with_it = total + std::string_view(name).size() + size;
+        const bool fits = size <= max_xattr_value && with_it <= max_xattrs_size &&
+                          entry.xattrs.size() < max_xattrs;
+        all = all && fits;
+        if (fits) {
+            total = with_it;
             const auto* bytes = static_cast<const std::uint8_t*>(value);
             entry.xattrs.push_back({name, Bytes(bytes, bytes + size)});
         }
@@ -344,7 +353,10 @@ private:
         take_attributes(header, entry.entry);
         if (!take_xattrs(header, entry.entry)) {
             problems_({ErrorCode::source, entry.entry.path,
-                       "an extended attribute is too large: left out"});
+                       "its extended attributes are too large or too many: some are left out"});
+        }
+        for (std::string& lost : acls_.take(header, entry.entry)) {
+            problems_({ErrorCode::source, entry.entry.path, std::move(lost)});
         }
         entry.sequential = true;
         entry.item = ++last_item_;
@@ -402,6 +414,7 @@ private:
     ProblemSink problems_;
     std::stop_token stop_;
     Archive archive_;
+    ArchiveAcls acls_;
     std::set<std::string> names_;                ///< of files so far, for hard links
     std::map<std::string, SourceEntry> waiting_; ///< by path: their bytes may come with a link
     std::deque<SourceEntry> ready_;              ///< to be given next

@@ -1,6 +1,7 @@
 #include "target/archive_writer.hpp"
 
 #include "base/error.hpp"
+#include "format/posix_acl.hpp"
 
 #include <archive.h>
 #include <archive_entry.h>
@@ -13,9 +14,6 @@ namespace backstay::core
 
 namespace
 {
-
-constexpr std::string_view access_acl = "system.posix_acl_access";
-constexpr std::string_view default_acl = "system.posix_acl_default";
 
 constexpr int block_size = 64 * 1024;
 
@@ -56,53 +54,36 @@ Timestamp as_written(Timestamp time)
     return {time.seconds + 1, 1'000'000'000 - time.nanoseconds};
 }
 
-std::uint32_t little_endian(ByteSpan bytes)
+int archive_tag(AclLine::Tag tag)
 {
-    std::uint32_t value = 0;
-    for (std::size_t at = bytes.size(); at > 0; --at) {
-        value = value << 8U | bytes[at - 1];
+    switch (tag) {
+    case AclLine::Tag::user_object:
+        return ARCHIVE_ENTRY_ACL_USER_OBJ;
+    case AclLine::Tag::user:
+        return ARCHIVE_ENTRY_ACL_USER;
+    case AclLine::Tag::group_object:
+        return ARCHIVE_ENTRY_ACL_GROUP_OBJ;
+    case AclLine::Tag::group:
+        return ARCHIVE_ENTRY_ACL_GROUP;
+    case AclLine::Tag::mask:
+        return ARCHIVE_ENTRY_ACL_MASK;
+    case AclLine::Tag::other:
+        return ARCHIVE_ENTRY_ACL_OTHER;
     }
-    return value;
+    return 0;
 }
 
-/// The kernel's form: a version, then tag, rights and id of each line (linux/posix_acl_xattr.h).
-/// False if it is not that.
+/// False if it is no access list.
 bool add_acl(archive_entry* header, ByteSpan acl, int type)
 {
-    constexpr std::size_t head_size = 4;
-    constexpr std::size_t line_size = 8;
-    if (acl.size() < head_size || (acl.size() - head_size) % line_size != 0 ||
-        little_endian(acl.first(head_size)) != 2) {
+    const auto lines = decode_posix_acl(acl);
+    if (!lines) {
         return false;
     }
-    for (ByteSpan rest = acl.subspan(head_size); !rest.empty(); rest = rest.subspan(line_size)) {
-        int tag = 0;
-        switch (little_endian(rest.first(2))) {
-        case 0x01:
-            tag = ARCHIVE_ENTRY_ACL_USER_OBJ;
-            break;
-        case 0x02:
-            tag = ARCHIVE_ENTRY_ACL_USER;
-            break;
-        case 0x04:
-            tag = ARCHIVE_ENTRY_ACL_GROUP_OBJ;
-            break;
-        case 0x08:
-            tag = ARCHIVE_ENTRY_ACL_GROUP;
-            break;
-        case 0x10:
-            tag = ARCHIVE_ENTRY_ACL_MASK;
-            break;
-        case 0x20:
-            tag = ARCHIVE_ENTRY_ACL_OTHER;
-            break;
-        default:
-            return false;
-        }
-        const auto rights = static_cast<int>(little_endian(rest.subspan(2, 2)) & 7U);
-        const bool has_id = tag == ARCHIVE_ENTRY_ACL_USER || tag == ARCHIVE_ENTRY_ACL_GROUP;
-        const int id = has_id ? static_cast<int>(little_endian(rest.subspan(4, 4))) : -1;
-        archive_entry_acl_add_entry(header, type, rights, tag, id, nullptr);
+    for (const AclLine& line : *lines) {
+        const bool has_id = line.tag == AclLine::Tag::user || line.tag == AclLine::Tag::group;
+        archive_entry_acl_add_entry(header, type, line.rights & 7, archive_tag(line.tag),
+                                    has_id ? static_cast<int>(line.id) : -1, nullptr);
     }
     return true;
 }
@@ -110,9 +91,9 @@ bool add_acl(archive_entry* header, ByteSpan acl, int type)
 void set_xattrs(archive_entry* header, const Entry& entry)
 {
     for (const Xattr& xattr : entry.xattrs) {
-        const bool is_acl = (xattr.name == access_acl &&
+        const bool is_acl = (xattr.name == access_acl_name &&
                              add_acl(header, xattr.value, ARCHIVE_ENTRY_ACL_TYPE_ACCESS)) ||
-                            (xattr.name == default_acl &&
+                            (xattr.name == default_acl_name &&
                              add_acl(header, xattr.value, ARCHIVE_ENTRY_ACL_TYPE_DEFAULT));
         if (!is_acl) {
             archive_entry_xattr_add_entry(header, xattr.name.c_str(), xattr.value.data(),
