@@ -668,6 +668,24 @@ TEST_CASE("a root within another root is given once, and so is what lies between
     }
 }
 
+TEST_CASE("a folder above a root is given without the times that change with its other names")
+{
+    const TempDir temp;
+    make_folder(temp / "root");
+    make_folder(temp / "root/inside");
+    make_folder(temp / "root/inside/deep");
+    const Walked all = walk(options_for({temp / "root", temp / "root/inside/deep"}));
+    const Entry& above = all.entries.at(in(temp.path())).entry;
+    CHECK_FALSE(above.modified);
+    CHECK_FALSE(above.changed);
+    CHECK(above.mode == 0700);
+    CHECK(above.user_id == ::geteuid());
+    for (const char* path : {"root", "root/inside", "root/inside/deep"}) {
+        CAPTURE(path);
+        CHECK(all.entries.at(in(temp / path)).entry.modified);
+    }
+}
+
 TEST_CASE("what leads to a root is a folder though a symlink leads there")
 {
     const TempDir temp;

@@ -262,15 +262,25 @@ private:
         if (!look_at(folder->get(), name, path, status)) {
             return std::nullopt;
         }
-        if (status.kind == EntryKind::directory) {
-            walk_seed(path, status, is_root);
+        const bool walked = status.kind == EntryKind::directory && walk_seed(path, status, is_root);
+        std::optional<SourceEntry> entry = make_entry({path, folder, status, {}}, name, place);
+        if (entry && !is_root && !walked) {
+            forget_times_of_names(entry->entry);
         }
-        return make_entry({path, folder, status, {}}, name, place);
+        return entry;
+    }
+
+    /// These times tell when a name in the folder came or went. Of a folder whose names are not
+    /// saved they would say that something changed here whenever something changed elsewhere.
+    static void forget_times_of_names(Entry& folder)
+    {
+        folder.modified.reset();
+        folder.changed.reset();
     }
 
     /// Roots are walked whatever the patterns say; a folder between two roots as if it had been
-    /// found.
-    void walk_seed(const std::string& path, const FileStatus& status, bool is_root)
+    /// found. False if it is not walked.
+    bool walk_seed(const std::string& path, const FileStatus& status, bool is_root)
     {
         std::uint64_t device = status.device;
         if (!is_root) {
@@ -284,12 +294,13 @@ private:
                                !walk_.filter.leaves_out(path.substr(1), itself) &&
                                stays(status, outer->second);
             if (!found) {
-                return;
+                return false;
             }
             device = outer->second;
         }
         walked_seeds_[path] = device;
         descend(path, device);
+        return true;
     }
 
     /// What lies in the folder that is walked. Empty: left out, or a problem was told.

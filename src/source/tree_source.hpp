@@ -27,7 +27,8 @@ struct TreeSourceOptions {
 };
 
 /// Directory trees of this machine. Entries' paths are the absolute paths without the leading '/';
-/// the folders above a root are given too. Everything that `rsync -aHAXS --numeric-ids` keeps, and
+/// the folders above a root are given too, so that a restore can make them, but without the times
+/// that change with what else is in them. Everything that `rsync -aHAXS --numeric-ids` keeps, and
 /// file flags. Walks with as many lanes as asked, folders shared out among them.
 std::unique_ptr<DataSource> make_tree_source(TreeSourceOptions options);
 
