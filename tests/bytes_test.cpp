@@ -57,6 +57,21 @@ TEST_CASE("base64 gives RFC 4648's test vectors")
     CHECK(to_base64(as_bytes("fooba")) == "Zm9vYmE=");
     CHECK(to_base64(as_bytes("foobar")) == "Zm9vYmFy");
     CHECK(to_base64(Bytes{0xfb, 0xff, 0xbf}) == "+/+/");
+    for (const char* text : {"", "Zg==", "Zm8=", "Zm9v", "Zm9vYg==", "Zm9vYmE=", "+/+/"}) {
+        CAPTURE(text);
+        const auto bytes = from_base64(text);
+        REQUIRE(bytes);
+        CHECK(to_base64(*bytes) == text);
+    }
+}
+
+TEST_CASE("what is not base64 is refused")
+{
+    for (const char* text :
+         {"Z", "Zg", "Zg=", "Zh==", "Zg==Zg==", "Z===", "====", "Zm9v\n", "Zm 9", "Zm9v="}) {
+        CAPTURE(text);
+        CHECK_FALSE(from_base64(text));
+    }
 }
 
 TEST_CASE("UTF-8 is told from what only looks like it")

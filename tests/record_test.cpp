@@ -40,6 +40,22 @@ TEST_CASE("a path that is not UTF-8 is shown as text and kept whole beside it")
     CHECK_FALSE(nlohmann::json::parse(text.json(), nullptr, false).is_discarded());
 }
 
+TEST_CASE("raw text and lists of records come back from JSON as they were")
+{
+    Record record;
+    record.set("odd", RawText{"a\xff"}).set("plain", RawText{"b"});
+    Record list = Record::list();
+    list.add(Record("first")).add_text("no record").add(Record("second"));
+    record.set("list", std::move(list));
+    const Record back = Record::from_json(record.json());
+    CHECK(back.raw_text("odd") == "a\xff");
+    CHECK(back.raw_text("plain") == "b");
+    CHECK(back.raw_text("missing").empty());
+    REQUIRE(back.records("list").size() == 2);
+    CHECK(back.records("list")[1].text("type") == "second");
+    CHECK(back.records("odd").empty());
+}
+
 TEST_CASE("fields are found by name, and of a wrong kind are as if not there")
 {
     Record record("entry");

@@ -47,10 +47,16 @@ std::optional<Bytes> from_hex(std::string_view text)
     return bytes;
 }
 
+namespace
+{
+
+constexpr std::string_view base64_letters =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+} // namespace
+
 std::string to_base64(ByteSpan bytes)
 {
-    constexpr std::string_view letters =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     std::string text;
     text.reserve((bytes.size() + 2) / 3 * 4);
     for (std::size_t i = 0; i < bytes.size(); i += 3) {
@@ -60,10 +66,34 @@ std::string to_base64(ByteSpan bytes)
             bits = bits << 8 | (j < there ? bytes[i + j] : 0U);
         }
         for (std::size_t j = 0; j < 4; ++j) {
-            text += j <= there ? letters[bits >> (18 - 6 * j) & 63] : '=';
+            text += j <= there ? base64_letters[bits >> (18 - 6 * j) & 63] : '=';
         }
     }
     return text;
+}
+
+std::optional<Bytes> from_base64(std::string_view text)
+{
+    Bytes bytes;
+    for (std::size_t i = 0; i + 4 <= text.size(); i += 4) {
+        std::string_view group = text.substr(i, 4);
+        while (i + 4 == text.size() && group.size() > 2 && group.ends_with('=')) {
+            group.remove_suffix(1);
+        }
+        std::uint32_t bits = 0;
+        for (std::size_t j = 0; j < 4; ++j) {
+            const std::size_t value = j < group.size() ? base64_letters.find(group[j]) : 0;
+            if (value == std::string_view::npos) {
+                return std::nullopt;
+            }
+            bits = bits << 6 | static_cast<std::uint32_t>(value);
+        }
+        for (std::size_t j = 0; j + 1 < group.size(); ++j) {
+            bytes.push_back(static_cast<std::uint8_t>(bits >> (16 - 8 * j)));
+        }
+    }
+    // Bits beyond the last byte, a wrong length or padding give another text.
+    return to_base64(bytes) == text ? std::optional(bytes) : std::nullopt;
 }
 
 namespace

@@ -52,6 +52,9 @@ std::optional<Bytes> from_hex(std::string_view text);
 /// RFC 4648 with padding.
 std::string to_base64(ByteSpan bytes);
 
+/// Empty if `text` is not just what to_base64() writes.
+std::optional<Bytes> from_base64(std::string_view text);
+
 /// True if `text` is well-formed UTF-8 (no surrogates, no overlong forms) without NUL.
 bool is_utf8(std::string_view text);
 

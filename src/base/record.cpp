@@ -249,6 +249,26 @@ std::string Record::text(std::string_view name, std::string_view otherwise) cons
     return textual ? field->data : std::string(otherwise);
 }
 
+std::string Record::raw_text(std::string_view name) const
+{
+    const auto bytes = from_base64(text(std::string(name) + "_b64"));
+    return bytes && !bytes->empty() ? std::string(as_text(*bytes)) : text(name);
+}
+
+std::vector<Record> Record::records(std::string_view name) const
+{
+    std::vector<Record> found;
+    const Field* field = find(name);
+    if (field != nullptr && field->kind == Kind::list) {
+        for (const Field& item : field->nested.front().fields()) {
+            if (item.kind == Kind::record) {
+                found.push_back(item.nested.front());
+            }
+        }
+    }
+    return found;
+}
+
 std::string Record::json() const
 {
     return to_json(*this).dump(-1, ' ', false, Json::error_handler_t::replace);

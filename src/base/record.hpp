@@ -66,6 +66,10 @@ public:
     const Field* find(std::string_view name) const;
     std::int64_t number(std::string_view name, std::int64_t otherwise = 0) const;
     std::string text(std::string_view name, std::string_view otherwise = {}) const;
+    /// What a RawText held, after its way through JSON, too.
+    std::string raw_text(std::string_view name) const;
+    /// The records of a list; empty if there is no such list.
+    std::vector<Record> records(std::string_view name) const;
 
     /// One line, no newline.
     std::string json() const;

@@ -5,6 +5,7 @@
 #include "engine/checkpoints.hpp"
 #include "engine/lane_reader.hpp"
 #include "engine/layered_view.hpp"
+#include "engine/living_path.hpp"
 #include "engine/lost.hpp"
 #include "engine/series.hpp"
 #include "format/encoding.hpp"
@@ -341,15 +342,10 @@ private:
         Checkpointer checkpointer(
             writer, record_.series, options_.dry_run ? UINT64_MAX : options_.checkpoint_bytes,
             options_.dry_run ? 1e18 : options_.checkpoint_seconds, temporary_folder_());
-        const BackupShared shared{repository_,
-                                  writer,
-                                  *reader,
-                                  checkpointer,
-                                  sorter,
-                                  options_,
-                                  context_,
-                                  figures_,
-                                  [this](const ProblemRecord& problem) { problems_.add(problem); }};
+        const BackupShared shared{
+            repository_,  writer,   *reader,
+            checkpointer, sorter,   options_,
+            context_,     figures_, [this](const ProblemRecord& problem) { tell(problem); }};
 
         auto resumed = find_interrupted(list, condemned, writer, reader);
         const std::shared_ptr<RepositoryView> parent_root =
@@ -374,6 +370,16 @@ private:
         finish_record();
         commit(runs);
         group.join();
+    }
+
+    void tell(ProblemRecord problem)
+    {
+        for (const BackupSource& source : sources_) {
+            if (source.name == problem.source) {
+                problem.path = living_path(source.kind, problem.path);
+            }
+        }
+        problems_.add(problem);
     }
 
     std::string temporary_folder_() const

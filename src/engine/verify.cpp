@@ -3,10 +3,11 @@
 #include "base/error.hpp"
 #include "base/worker_group.hpp"
 #include "engine/entry_difference.hpp"
+#include "engine/living_path.hpp"
 #include "engine/snapshot_access.hpp"
 #include "engine/stream_chunker.hpp"
 #include "repo/content_reader.hpp"
-#include "source/tree_source.hpp"
+#include "source/tree_choice.hpp"
 
 #include <algorithm>
 #include <fmt/format.h>
@@ -29,17 +30,16 @@ class Verification
 {
 public:
     Verification(Repository& repository, SnapshotAccess& access, RepositoryView& view,
-                 DataSource& source, std::vector<std::string> roots, JobContext& context)
+                 DataSource& source, const SnapshotSource& recorded, JobContext& context)
         : repository_(repository), access_(access), view_(view), source_(source),
-          roots_(std::move(roots)), context_(context)
+          recorded_(recorded), context_(context)
     {
     }
 
     void run()
     {
         const auto problems = [this](const Problem& problem) {
-            context_.problem(
-                {"", problem.path, static_cast<std::int32_t>(problem.code), problem.message});
+            tell_problem(problem.code, problem.path, problem.message);
         };
         const SessionPlan plan = source_.open(nullptr, problems, context_.stop());
         try {
@@ -103,7 +103,7 @@ private:
     bool lies_above_a_root(const std::string& path) const
     {
         const std::string prefix = "/" + path + "/";
-        return std::any_of(roots_.begin(), roots_.end(),
+        return std::any_of(recorded_.roots.begin(), recorded_.roots.end(),
                            [&prefix](const std::string& root) { return root.starts_with(prefix); });
     }
 
@@ -150,11 +150,17 @@ private:
             if (error.code() == ErrorCode::cancelled) {
                 throw;
             }
-            context_.problem({"", living.entry.path, static_cast<std::int32_t>(error.code()),
-                              fmt::format("cannot be compared: {}", error.what())});
+            tell_problem(error.code(), living.entry.path,
+                         fmt::format("cannot be compared: {}", error.what()));
             return true;
         }
         return equal && next == items.size();
+    }
+
+    void tell_problem(ErrorCode code, const std::string& path, const std::string& message)
+    {
+        context_.problem({recorded_.name, living_path(recorded_.kind, path),
+                          static_cast<std::int32_t>(code), message});
     }
 
     void tell(const std::string& path, const char* change, const std::vector<std::string>& what)
@@ -183,7 +189,7 @@ private:
     SnapshotAccess& access_;
     RepositoryView& view_;
     DataSource& source_;
-    std::vector<std::string> roots_;
+    const SnapshotSource& recorded_;
     JobContext& context_;
     std::atomic<std::uint64_t> differences_{0};
     std::mutex mutex_; // guards seen_
@@ -218,6 +224,7 @@ std::shared_ptr<DataSource> recorded_source(const Snapshot& snapshot,
     options.roots = source.roots;
     options.lanes = limits.threads;
     options.force = true;
+    apply_choice(source.record, options);
     return make_tree_source(std::move(options));
 }
 
@@ -228,7 +235,7 @@ Record run_verify(Repository& repository, const Snapshot& snapshot, const std::s
     SnapshotAccess access(repository, snapshot, limits, SnapshotAccess::Announce::yes,
                           context.stop());
     const std::unique_ptr<RepositoryView> view = access.at(source_name);
-    Verification verification(repository, access, *view, source, recorded.roots, context);
+    Verification verification(repository, access, *view, source, recorded, context);
     verification.run();
     access.finish(context.stop());
     const std::uint64_t problems = context.progress().problems + verification.differences();

@@ -6,6 +6,7 @@
 #include "source/folder_queue.hpp"
 #include "source/folder_reader.hpp"
 #include "source/owner_names.hpp"
+#include "source/tree_choice.hpp"
 #include "source/tree_filter.hpp"
 #include "source/xattr_reader.hpp"
 
@@ -564,6 +565,7 @@ public:
     {
         SourceVerdict verdict;
         verdict.kind = SourceVerdict::Kind::ok;
+        verdict.record = record_of_choice(options_);
         return verdict;
     }
 
