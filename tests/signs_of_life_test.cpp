@@ -2,14 +2,38 @@
 
 #include "base/random.hpp"
 #include "format/index_segment.hpp"
+#include "repo/life_signs.hpp"
+#include "support/faulty_store.hpp"
 #include "support/sample_repository.hpp"
 
+#include <chrono>
 #include <doctest/doctest.h>
+#include <thread>
 
 using namespace backstay::core;
 
 namespace
 {
+
+/// Takes everything but segments.
+class SegmentlessStore : public FaultyStore
+{
+public:
+    explicit SegmentlessStore(std::shared_ptr<ObjectStore> below)
+        : FaultyStore(std::move(below), 0, When::before, How::once, ErrorCode::storage)
+    {
+    }
+    using FaultyStore::create;
+    void create(const std::string& key, ByteSpan object, const std::stop_token& stop) override
+    {
+        if (key.starts_with("index/")) {
+            ++refused;
+            throw Error(ErrorCode::denied, "no segments here", key);
+        }
+        FaultyStore::create(key, object, stop);
+    }
+    std::atomic<int> refused{0};
+};
 
 /// A segment without entries. Returns when the store says it was written.
 Timestamp write_empty_segment(Repository& repository, const SessionId& session)
@@ -68,4 +92,45 @@ TEST_CASE("segments that cannot be read are no signs, and do no harm")
     std::vector<ListedSession> sessions{session};
     add_signs_of_life(*sample.repository, sessions, {});
     CHECK(sessions[0].last_sign == last);
+}
+
+TEST_CASE("a reader that is silent gives signs of life, one at a time, and takes the last away")
+{
+    SampleRepository sample;
+    Session reader(*sample.repository, "restore", Session::Use::reading, {});
+    const Timestamp announced = list_sessions(*sample.repository, {}).front().last_sign;
+    {
+        const LifeSigns signs(*sample.repository, reader.id(), std::chrono::milliseconds(5));
+        std::vector<std::string> seen;
+        for (int i = 0; i < 2000 && seen.size() < 3; ++i) {
+            std::this_thread::sleep_for(std::chrono::milliseconds(5));
+            const std::vector<std::string> now = keys_of(*sample.store, "index/");
+            CHECK(now.size() <= 2); // the new one, and the last one until that is taken away
+            for (const std::string& key : now) {
+                if (std::find(seen.begin(), seen.end(), key) == seen.end()) {
+                    seen.push_back(key);
+                }
+            }
+        }
+        CHECK(seen.size() >= 3);
+        CHECK(list_sessions(*sample.repository, {}).front().last_sign > announced);
+    }
+    CHECK(keys_of(*sample.store, "index/").empty());
+    reader.finish_reading({});
+}
+
+TEST_CASE("a session that cannot give signs of life goes on without")
+{
+    SampleRepository sample;
+    const auto store = std::make_shared<SegmentlessStore>(sample.store);
+    const auto repository = open_sample(store);
+    Session reader(*repository, "restore", Session::Use::reading, {});
+    {
+        const LifeSigns signs(*repository, reader.id(), std::chrono::milliseconds(1));
+        for (int i = 0; i < 2000 && store->refused < 3; ++i) {
+            std::this_thread::sleep_for(std::chrono::milliseconds(1));
+        }
+    }
+    CHECK(store->refused >= 3);
+    reader.finish_reading({});
 }

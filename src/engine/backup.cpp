@@ -9,6 +9,7 @@
 #include "engine/lost.hpp"
 #include "engine/series.hpp"
 #include "format/encoding.hpp"
+#include "repo/life_signs.hpp"
 #include "repo/record_stream.hpp"
 #include "repo/repository_view.hpp"
 #include "repo/session.hpp"
@@ -294,6 +295,7 @@ public:
         if (!options_.dry_run) {
             session_ =
                 std::make_unique<Session>(repository_, "backup", Session::Use::writing, stop);
+            life_signs_ = std::make_unique<LifeSigns>(repository_, session_->id());
             record_.id = session_->id();
         }
         const Condemned condemned =
@@ -503,6 +505,7 @@ private:
     BackupFigures figures_;
     SnapshotRecord record_;
     std::unique_ptr<Session> session_;
+    std::unique_ptr<LifeSigns> life_signs_; ///< while sources are silent, too
     std::optional<Snapshot> parent_;
     BlobCounts counts_;
     bool committed_ = false;

@@ -1,6 +1,7 @@
 #include "engine/snapshot_access.hpp"
 
 #include "base/error.hpp"
+#include "repo/life_signs.hpp"
 
 #include <fmt/format.h>
 
@@ -11,6 +12,7 @@ struct SnapshotAccess::State {
     Repository& repository;
     Snapshot snapshot;
     std::unique_ptr<Session> session;
+    std::unique_ptr<LifeSigns> life_signs;
     std::shared_ptr<BlobIndex> index;
     std::shared_ptr<BlobReader> reader;
     std::unique_ptr<RepositoryView> root;
@@ -41,10 +43,13 @@ std::unique_ptr<Session> announce(Repository& repository, const std::stop_token&
 SnapshotAccess::SnapshotAccess(Repository& repository, const Snapshot& snapshot,
                                const EngineLimits& limits, Announce announced,
                                const std::stop_token& stop)
-    : state_(new State{repository, snapshot, nullptr, nullptr, nullptr, nullptr})
+    : state_(new State{repository, snapshot, nullptr, nullptr, nullptr, nullptr, nullptr})
 {
     if (announced == Announce::yes) {
         state_->session = announce(repository, stop);
+    }
+    if (state_->session) {
+        state_->life_signs = std::make_unique<LifeSigns>(repository, state_->session->id());
     }
     const auto still_counts = [&repository, id = snapshot.record.id, stop] {
         return snapshot_counts(repository, id, stop);
@@ -98,6 +103,7 @@ std::unique_ptr<RepositoryView> SnapshotAccess::at(const std::string& path)
 void SnapshotAccess::finish(const std::stop_token& stop)
 {
     if (state_->session) {
+        state_->life_signs.reset();
         state_->session->finish_reading(stop);
         state_->session.reset();
     }

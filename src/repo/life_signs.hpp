@@ -1,0 +1,39 @@
+#pragma once
+
+#include "base/worker_group.hpp"
+#include "format/index_segment.hpp"
+#include "repo/repository.hpp"
+
+#include <chrono>
+#include <optional>
+
+namespace backstay::core
+{
+
+inline constexpr std::chrono::minutes life_sign_period{5}; ///< protocol.md, "Writer" 4
+
+/// Says again and again that a session lives, from a thread of its own, however long the work of
+/// the session is silent: an empty segment, in place of the last one. Where nothing can be written
+/// it says nothing: the session then lives as long as collectors are patient.
+class LifeSigns
+{
+public:
+    /// `repository` must outlive it.
+    LifeSigns(Repository& repository, const SessionId& session,
+              std::chrono::milliseconds period = life_sign_period);
+    /// Takes the last sign away: its session has ended, or is about to. Best effort.
+    ~LifeSigns();
+    LifeSigns(const LifeSigns&) = delete;
+    LifeSigns& operator=(const LifeSigns&) = delete;
+
+private:
+    void say(const std::stop_token& stop);
+    void remove_last(const std::stop_token& stop) noexcept;
+
+    Repository& repository_;
+    SessionId session_;
+    std::optional<SegmentId> last_; ///< of the thread, until that has ended
+    WorkerGroup thread_;
+};
+
+} // namespace backstay::core
