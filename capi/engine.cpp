@@ -57,9 +57,10 @@ unsigned threads_of(const OptionSet& options)
 EngineState::EngineState(const OptionSet& options, backstay_log sink, void* user,
                          void (*destroy)(void*))
     : limits_{threads_of(options), options.size("memory"), core::temporary_folder()},
-      cache_folder_(cache_folder_of(options)), limit_upload_(options.size("limit-upload")),
-      limit_download_(options.size("limit-download")), low_priority_(options.flag("low-priority")),
-      log_(sink), user_(user), destroy_(destroy), process_(::getpid())
+      cache_folder_(cache_folder_of(options)), cache_limit_(options.size("cache-size")),
+      limit_upload_(options.size("limit-upload")), limit_download_(options.size("limit-download")),
+      low_priority_(options.flag("low-priority")), log_(sink), user_(user), destroy_(destroy),
+      process_(::getpid())
 {
 }
 

@@ -50,6 +50,7 @@ public:
 
     const core::EngineLimits& limits() const { return limits_; }
     const std::string& cache_folder() const { return cache_folder_; } ///< empty: none
+    std::uint64_t cache_limit() const { return cache_limit_; }
     std::uint64_t limit_upload() const { return limit_upload_; }
     std::uint64_t limit_download() const { return limit_download_; }
     bool low_priority() const { return low_priority_; }
@@ -62,6 +63,7 @@ public:
 private:
     core::EngineLimits limits_;
     std::string cache_folder_;
+    std::uint64_t cache_limit_;
     std::uint64_t limit_upload_;
     std::uint64_t limit_download_;
     bool low_priority_;

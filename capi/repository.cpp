@@ -58,6 +58,11 @@ backstay_repository* new_repository(const EngineRef& engine, std::shared_ptr<Rep
     return handle.release();
 }
 
+OpenOptions open_options(const backstay::capi::EngineState& engine)
+{
+    return {engine.cache_folder(), nullptr, engine.cache_limit()};
+}
+
 } // namespace
 
 extern "C" {
@@ -76,8 +81,7 @@ backstay_status backstay_repository_init(backstay_store* store,
         *repository = new_repository(
             store->engine,
             Repository::init(store->store, init_options(set, parameters_from),
-                             credentials_of(set, stop),
-                             OpenOptions{store->engine->cache_folder(), nullptr}, stop));
+                             credentials_of(set, stop), open_options(*store->engine), stop));
         return BACKSTAY_OK;
     });
 }
@@ -92,10 +96,9 @@ backstay_status backstay_repository_open(backstay_store* store, const backstay_o
         std::optional<OptionSet> storage;
         const OptionSet& set = backstay::capi::options_or_default(options, "repository", storage);
         const std::stop_token stop = backstay::capi::stop_of(cancel);
-        *repository = new_repository(
-            store->engine,
-            Repository::open(store->store, credentials_of(set, stop),
-                             OpenOptions{store->engine->cache_folder(), nullptr}, stop));
+        *repository =
+            new_repository(store->engine, Repository::open(store->store, credentials_of(set, stop),
+                                                           open_options(*store->engine), stop));
         return BACKSTAY_OK;
     });
 }

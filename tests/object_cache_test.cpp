@@ -112,3 +112,22 @@ TEST_CASE("an object that is not there, or too large, is an error with a cache t
     CHECK(error_name_of([&] { cache.get("snapshots/b", 100, {}); }) == "not-found");
     CHECK(error_name_of([&] { cache.get("snapshots/a", 4, {}); }) == "damaged");
 }
+
+TEST_CASE("a cache that is full makes room, and gives what it threw away from the store again")
+{
+    const TempDir dir;
+    Counted counted;
+    ObjectCache cache(*counted.store, dir / "cache", 3000);
+    for (int i = 0; i < 10; ++i) {
+        const std::string key = "snapshots/b" + std::to_string(i);
+        counted.store->create(key, Bytes(1000, 'x'), {});
+        CHECK(cache.get(key, 2000, {}).size() == 1000);
+    }
+    std::uintmax_t bytes = 0;
+    for (const auto& file : std::filesystem::directory_iterator(dir / "cache/objects")) {
+        bytes += file.file_size();
+    }
+    CHECK(bytes > 0);
+    CHECK(bytes <= 3000);
+    CHECK(cache.get("snapshots/b0", 2000, {}).size() == 1000);
+}

@@ -46,6 +46,8 @@ constexpr OptionSpec engine[] = {
            "Threads that compress, encrypt and read; 0: as many as there are cores"),
     one("cache-dir", K::path, "", "DIR",
         "Folder of the cache (default: $XDG_CACHE_HOME/backstay or ~/.cache/backstay)"),
+    ranged("cache-size", K::size, "1GiB", 0, no_limit, "SIZE",
+           "Bytes a repository's cache keeps at most: what was used longest ago goes first"),
     flag("no-cache", "Keep no cache between runs"),
     ranged("limit-upload", K::size, "0", 0, no_limit, "SIZE",
            "Bytes a second to the store at most; 0: no limit"),

@@ -62,8 +62,8 @@ void write_beside_and_rename(const std::string& path, ByteSpan bytes)
 
 } // namespace
 
-ObjectCache::ObjectCache(ObjectStore& store, std::string folder)
-    : store_(store), folder_(std::move(folder))
+ObjectCache::ObjectCache(ObjectStore& store, std::string folder, std::uint64_t limit)
+    : store_(store), folder_(std::move(folder)), objects_(folder_ + "/objects", limit)
 {
     if (!folder_.empty() && !make_private_folder(folder_ + "/objects")) {
         folder_.clear();
@@ -94,6 +94,7 @@ Bytes ObjectCache::get_again(const std::string& key, std::uint64_t limit,
     Bytes bytes = get_object(store_, key, limit, stop);
     if (!folder_.empty()) {
         write_beside_and_rename(path_of(key), bytes);
+        objects_.added(bytes.size());
     }
     return bytes;
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "base/bytes.hpp"
+#include "repo/bounded_folder.hpp"
 #include "store/object_store.hpp"
 
 #include <stop_token>
@@ -9,6 +10,8 @@
 namespace backstay::core
 {
 
+inline constexpr std::uint64_t standard_cache_limit = GiB;
+
 /// Small immutable objects by way of a local folder (mode 0700), so that opening a repository costs
 /// a get only for what is new. May be thrown away at any time; whatever is odd about it
 /// (unreadable, damaged, full) only costs a get. What comes out is checked by the envelope or name
@@ -16,8 +19,8 @@ namespace backstay::core
 class ObjectCache
 {
 public:
-    /// `folder`: of this repository; empty: no cache.
-    ObjectCache(ObjectStore& store, std::string folder);
+    /// `folder`: of this repository; empty: no cache. It keeps at most about `limit` bytes.
+    ObjectCache(ObjectStore& store, std::string folder, std::uint64_t limit = standard_cache_limit);
 
     /// At most `limit` bytes. Throws like get_object().
     Bytes get(const std::string& key, std::uint64_t limit, const std::stop_token& stop);
@@ -31,6 +34,7 @@ private:
 
     ObjectStore& store_;
     std::string folder_;
+    BoundedFolder objects_;
 };
 
 } // namespace backstay::core

@@ -189,7 +189,7 @@ const Clock& clock_of(const OpenOptions& open)
 Repository::Repository(std::shared_ptr<ObjectStore> store, ConfigRecord config,
                        std::shared_ptr<const KeyChain> keys, const OpenOptions& open)
     : store_(std::move(store)), config_(std::move(config)), keys_(std::move(keys)),
-      cache_(std::make_unique<ObjectCache>(*store_, folder_for(open, *keys_))),
+      cache_(std::make_unique<ObjectCache>(*store_, folder_for(open, *keys_), open.cache_limit)),
       clock_(&clock_of(open))
 {
 }

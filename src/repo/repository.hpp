@@ -25,6 +25,7 @@ struct InitOptions {
 struct OpenOptions {
     std::string cache_folder;     ///< for all repositories; each gets a folder below; empty: none
     const Clock* clock = nullptr; ///< null: the system's
+    std::uint64_t cache_limit = standard_cache_limit; ///< of each repository
 };
 
 /// A repository whose keys are open: where its objects lie and how they are sealed. Immutable once
