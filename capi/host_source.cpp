@@ -24,8 +24,6 @@ using core::Error;
 using core::ErrorCode;
 using core::SourceEntry;
 
-constexpr std::size_t max_xattrs = 65536;
-
 /// Marks this thread as being in a callback, whose library calls are limited (R6).
 class InCallback
 {
@@ -92,7 +90,8 @@ void take_attributes(const backstay_entry& given, Entry& entry)
 
 void take_xattrs(const backstay_entry& given, Entry& entry)
 {
-    if (given.xattr_count > max_xattrs || (given.xattr_count > 0 && given.xattrs == nullptr)) {
+    if (given.xattr_count > core::max_xattrs ||
+        (given.xattr_count > 0 && given.xattrs == nullptr)) {
         throw Error(ErrorCode::host, "the host's source gave bad xattrs");
     }
     for (std::size_t i = 0; i < given.xattr_count; ++i) {
@@ -183,6 +182,7 @@ public:
         problems_ = std::move(problems);
         stop_ = stop;
         parent_ = parent;
+        forget_marks();
         cancel_event_ = core::FileDescriptor(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
         on_stop_.emplace(stop, [event = cancel_event_.get()] {
             const std::uint64_t one = 1;
@@ -358,6 +358,12 @@ private:
         if (problems_) {
             problems_(std::move(problem));
         }
+    }
+
+    void forget_marks()
+    {
+        const std::lock_guard lock(mutex_);
+        marked_.clear();
     }
 
     bool is_marked(const std::string& path)
