@@ -68,6 +68,7 @@ public:
             read_packs(*options_.read_data);
         }
         check_snapshots(list);
+        check_chains(list, condemned);
         return summary(list);
     }
 
@@ -173,6 +174,36 @@ private:
         mark_snapshots(reader, list.snapshots, marks, findings, limits_, context_);
         blobs_ = index_->size();
         unused_blobs_ = blobs_ - marks.count();
+    }
+
+    /// Each snapshot tells what the one before it in its series was: whoever replaces or removes
+    /// one behind our back is found by those that came after.
+    void check_chains(const SnapshotList& list, const Condemned& condemned)
+    {
+        std::map<SessionId, const Digest*> digests; // null: cannot be read, which is told already
+        for (const UnreadableSnapshot& bad : list.unreadable) {
+            digests[bad.id] = nullptr;
+        }
+        for (const Snapshot& snapshot : list.snapshots) {
+            digests[snapshot.record.id] = &snapshot.digest;
+        }
+        for (const Snapshot& snapshot : list.snapshots) {
+            const SessionId& before = snapshot.record.predecessor;
+            if (before == SessionId{} || condemned.sessions.contains(before)) {
+                continue; // the first, or forgotten
+            }
+            const auto found = digests.find(before);
+            if (found == digests.end()) {
+                problem(
+                    snapshot_key(snapshot.record.id), "",
+                    fmt::format("its predecessor {} has gone, and nobody forgot it", before.hex()));
+            } else if (found->second != nullptr &&
+                       *found->second != snapshot.record.predecessor_digest) {
+                problem(snapshot_key(snapshot.record.id), "",
+                        fmt::format("its predecessor {} is not the one that it was made after",
+                                    before.hex()));
+            }
+        }
     }
 
     /// What lies where nothing can be read, so that the snapshots that need it are told.
