@@ -165,7 +165,7 @@ TEST_CASE("as many extended attributes as a file system lists come back")
     entry.path = "a";
     entry.xattrs = numbered_xattrs(max_xattrs, 0);
     CHECK(decoded(encoded(entry)) == entry);
-    entry.xattrs = numbered_xattrs(3, max_xattrs_size / 3 - 10);
+    entry.xattrs = numbered_xattrs(3, max_xattrs_size / 3);
     CHECK(decoded(encoded(entry)) == entry);
     CHECK_NOTHROW(check_entry_limits(entry));
 }
@@ -227,7 +227,8 @@ TEST_CASE("what a decoder would refuse of an entry is refused of a source")
     CHECK(refused([](Entry& entry) { entry.xattrs[1].name = entry.xattrs[0].name; }));
     CHECK(refused([](Entry& entry) { std::swap(entry.xattrs[0], entry.xattrs[1]); }));
     CHECK(refused([](Entry& entry) { entry.xattrs = numbered_xattrs(max_xattrs + 1, 0); }));
-    CHECK(refused([](Entry& entry) { entry.xattrs = numbered_xattrs(4, max_xattrs_size / 4); }));
+    CHECK(
+        refused([](Entry& entry) { entry.xattrs = numbered_xattrs(4, max_xattrs_size / 4 + 1); }));
     CHECK(refused([](Entry& entry) { entry.change_token.resize(max_change_token + 1); }));
 }
 

@@ -81,7 +81,7 @@ std::vector<Xattr> decode_xattrs(Decoder& from)
     for (std::size_t i = 0; i < count; ++i) {
         xattrs[i].name = from.text(max_name_size);
         const ByteSpan value = from.blob(max_xattr_value);
-        total += xattrs[i].name.size() + value.size();
+        total += value.size();
         if (total > max_xattrs_size) {
             from.fail("its extended attributes are too large");
         }
@@ -251,7 +251,7 @@ bool xattrs_are_in_bounds(const std::vector<Xattr>& xattrs)
     const auto out_of_order = [](const Xattr& a, const Xattr& b) { return a.name >= b.name; };
     std::size_t total = 0;
     for (const Xattr& xattr : xattrs) {
-        total += xattr.name.size() + xattr.value.size();
+        total += xattr.value.size();
     }
     return xattrs.size() <= max_xattrs && total <= max_xattrs_size &&
            std::all_of(xattrs.begin(), xattrs.end(),

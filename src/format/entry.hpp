@@ -79,7 +79,7 @@ inline constexpr std::size_t max_name_size = 4096;        ///< of one name in a 
 inline constexpr std::size_t max_path_size = 1 << 20;     ///< of a path, far beyond PATH_MAX
 inline constexpr std::size_t max_xattr_value = 1 << 20;
 inline constexpr std::size_t max_xattrs = 1 << 14;        ///< of one entry; Linux lists 64 KiB of names
-inline constexpr std::size_t max_xattrs_size = 3 << 20;   ///< names and values of one entry, together
+inline constexpr std::size_t max_xattrs_size = 3 << 20;   ///< values of one entry, together
 inline constexpr std::size_t max_change_token = 256;
 inline constexpr std::size_t max_link_target = 1 << 16;
 

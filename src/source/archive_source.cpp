@@ -146,7 +146,7 @@ bool take_xattrs(archive_entry* from, Entry& entry)
         if (name == nullptr) {
             continue;
         }
-        const std::size_t with_it = total + std::string_view(name).size() + size;
+        const std::size_t with_it = total + size;
         const bool fits = size <= max_xattr_value && with_it <= max_xattrs_size &&
                           entry.xattrs.size() < max_xattrs;
         all = all && fits;
