@@ -34,7 +34,8 @@ public:
         objects_.push_back(std::move(object));
         return *this;
     }
-    SampleArchive& table_data(int id, std::string tag, std::string schema = "public")
+    SampleArchive& table_data(int id, std::string tag, std::string schema = "public",
+                              std::vector<int> dependencies = {})
     {
         Object object;
         object.id = id;
@@ -44,6 +45,7 @@ public:
         object.schema = std::move(schema);
         object.tag = std::move(tag);
         object.section = 3;
+        object.dependencies = std::move(dependencies);
         return add(std::move(object));
     }
 
