@@ -47,6 +47,12 @@ std::string owner(const backstay::Record& entry, const char* name, const char* n
     return text.empty() ? std::to_string(entry.number(number)) : printable(text);
 }
 
+/// Of a folder: of all that is below it.
+std::int64_t size_of(const backstay::Record& entry)
+{
+    return entry.number(entry.text("kind") == "directory" ? "bytes" : "size");
+}
+
 std::string line(const backstay::Record& entry, bool is_long)
 {
     const std::string path = "/" + printable(entry.text("path"));
@@ -54,9 +60,10 @@ std::string line(const backstay::Record& entry, bool is_long)
         return path;
     }
     const std::string target = entry.text("target");
-    return fmt::format("{} {:>8} {:>8} {:>12} {} {}{}", mode_text(entry),
+    return fmt::format("{} {:>8} {:>8} {:>12} {:19} {}{}", mode_text(entry),
                        owner(entry, "user", "uid"), owner(entry, "group", "gid"),
-                       entry.number("size"), time_text(entry, "modified"), path,
+                       size_of(entry),
+                       entry.has("modified") ? time_text(entry, "modified") : "-", path,
                        target.empty() ? "" : " -> " + printable(target));
 }
 
