@@ -339,6 +339,35 @@ def test_a_restore_that_is_cancelled_leaves_no_database_behind(place):
         assert SERVER.value("SELECT count(*) FROM wide", "undone") == "200000"
 
 
+def test_what_a_killed_backup_and_restore_leave_is_cleared_away(place):
+    place.run("init")
+    create("murder", WIDE)
+    with start_backup(place, "--database", "murder") as running:
+        with Hung("murder"):
+            running.kill()
+            running.wait()
+    nobody_copies("murder")
+    assert not snapshots(place)
+    backup(place, "--database", "murder")
+    command = ("restore", "latest", "--to-postgres", SERVER.conninfo(), "--database", "murder=murdered")
+    with place.start(*command, stderr=subprocess.DEVNULL) as running:
+        SERVER.wait_until("SELECT count(*) > 0 FROM pg_stat_activity WHERE datname LIKE 'backstay_scratch_%' AND query LIKE 'COPY%'")
+        # One that is at work is not disturbed by another.
+        create("other", "CREATE TABLE t (a int)")
+        backup(place, "--database", "other")
+        restore(place, "--database", "other=other2")
+        assert running.poll() is None and len(scratch_left()) == 1
+        running.kill()
+        running.wait()
+    assert len(scratch_left()) == 1
+    SERVER.wait_until("SELECT count(*) = 0 FROM pg_stat_activity WHERE datname LIKE 'backstay_scratch_%'")
+    steps = [record for record in place.json("restore", "latest", "--to-postgres", SERVER.conninfo(), "--database", "other=other3", "--dry-run") if record["type"] == "step"]
+    assert [step["action"] for step in steps] == ["create", "remove"], steps
+    assert len(scratch_left()) == 1
+    restore(place, "--database", "other=other3")
+    assert not scratch_left()
+
+
 def test_a_restore_that_fails_leaves_the_old_database_alone(place):
     place.run("init")
     create("failing", "CREATE ROLE fleeting; CREATE TABLE t (a int); ALTER TABLE t OWNER TO fleeting; INSERT INTO t VALUES (1)")

@@ -319,12 +319,19 @@ ChildProcess::Exit ChildProcess::wait(const std::stop_token& stop)
     return exit;
 }
 
-void ChildProcess::end() noexcept
+void ChildProcess::ask_to_end() noexcept
 {
     input_ = FileDescriptor();
     output_ = FileDescriptor();
     if (process_ > 0) {
         ::kill(-process_, SIGTERM);
+    }
+}
+
+void ChildProcess::end() noexcept
+{
+    ask_to_end();
+    if (process_ > 0) {
         wait_for_exit(process_, {}, patience_ms);
         ::kill(-process_, SIGKILL);
         reap(std::exchange(process_, -1));

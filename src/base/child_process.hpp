@@ -51,6 +51,8 @@ public:
     };
     /// Waits for its end. Throws Error{cancelled}.
     Exit wait(const std::stop_token& stop);
+    /// Asks it to end, and does not wait: who ends several asks all of them first.
+    void ask_to_end() noexcept;
     /// Ends whatever still runs of it.
     void end() noexcept;
 

@@ -39,6 +39,7 @@ public:
     PostgresArchiveSplitter::Part::Kind kind() const { return kind_; }
     /// Bytes of the part: short only at its end, or where pg_dump failed, which next() tells.
     std::size_t read(MutableByteSpan buffer);
+    void ask_to_end() noexcept { process_->ask_to_end(); }
     const DatabaseFigures& figures() const { return figures_; }
 
 private:

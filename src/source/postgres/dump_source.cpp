@@ -161,6 +161,11 @@ public:
 
     void settle(bool) override
     {
+        for (const Lane& lane : lanes_) {
+            if (lane.dump) {
+                lane.dump->ask_to_end();
+            }
+        }
         lanes_.clear(); // ends what still runs
         stop_ = {};
     }

@@ -127,12 +127,19 @@ public:
             }
         }
         std::erase_if(moves_, [](const Move& move) { return !move.wanted; });
+        for (const std::string& name : server_->leftovers()) {
+            tell_plan(events, {PlanStep::Kind::step, "remove", name, 0,
+                               "left by a restore that was killed"});
+        }
         program_ = find_postgres_program("pg_restore", options_.program_folder, least_reader, stop);
         tell_plan(events, {PlanStep::Kind::space, "", "", bytes, ""});
     }
 
     void run(SnapshotView& view, const TargetEvents& events, const std::stop_token& stop) override
     {
+        for (const std::string& name : server_->leftovers()) {
+            server_->drop_leftover(name);
+        }
         server_->make_roles(roles_);
         const std::set<std::string> tablespaces = server_->tablespaces();
         for (Move& move : moves_) {
@@ -159,7 +166,6 @@ public:
 
     void commit() override
     {
-        server_.reset(); // nobody may be in a database that is renamed
         std::vector<PostgresServerWork::Switch> switches;
         for (const Move& move : moves_) {
             if (!move.scratch.empty()) {
@@ -169,14 +175,15 @@ public:
         if (switches.empty()) {
             return;
         }
-        // Not stopped any more: half of it would be worse than either.
-        PostgresServerWork server(options_.conninfo, entrances(), {});
-        const std::vector<std::string> old = server.switch_databases(switches);
+        // Not stopped any more: half of it would be worse than either. The other connection keeps
+        // the scratch databases ours until then.
+        PostgresServerWork last(options_.conninfo, entrances(), {});
+        const std::vector<std::string> old = last.switch_databases(switches);
         for (Move& move : moves_) {
             move.scratch.clear();
         }
         for (const std::string& name : old) {
-            server.drop_database(name);
+            last.drop_database(name);
         }
     }
 
@@ -398,7 +405,7 @@ private:
     void make_scratch(Move& move, const PostgresDatabaseMaking& making)
     {
         // Remembered first: what is made is dropped again, whatever happens in between.
-        move.scratch = random_database_name("backstay_scratch_");
+        move.scratch = random_database_name(PostgresInterim::scratch);
         server_->create_database(move.scratch, making);
     }
 

@@ -40,6 +40,11 @@ std::vector<SavedDatabase> list_saved_databases(SnapshotView& view, const std::s
             databases.push_back({*name, entry->path, false});
         }
     }
+    if (view.lookup("backup_manifest")) {
+        throw Error(ErrorCode::invalid,
+                    "this is a physical backup of a whole cluster: it goes into "
+                    "a folder, not to a server that runs");
+    }
     if (databases.empty()) {
         throw Error(
             ErrorCode::invalid,

@@ -19,6 +19,12 @@ namespace
 constexpr int times_to_look = 50; ///< until sessions that were ended are gone
 constexpr std::chrono::milliseconds between_looks{100};
 
+/// SQL for the number of the lock of a database's name, which is SQL, too.
+std::string lock_of(const std::string& name)
+{
+    return fmt::format("('x' || substr(md5('backstay ' || {}), 1, 16))::bit(64)::bigint", name);
+}
+
 std::set<std::string> first_column(const PostgresRows& rows)
 {
     std::set<std::string> values;
@@ -30,11 +36,12 @@ std::set<std::string> first_column(const PostgresRows& rows)
 
 } // namespace
 
-std::string random_database_name(const std::string& prefix)
+std::string random_database_name(PostgresInterim what)
 {
     std::array<std::uint8_t, 8> bytes{};
     fill_random(bytes);
-    return prefix + to_hex(bytes);
+    return (what == PostgresInterim::scratch ? "backstay_scratch_" : "backstay_old_") +
+           to_hex(bytes);
 }
 
 PostgresServerWork::PostgresServerWork(std::string conninfo,
@@ -118,6 +125,7 @@ void PostgresServerWork::make_roles(const PostgresRolePlan& plan)
 void PostgresServerWork::create_database(const std::string& name,
                                          const PostgresDatabaseMaking& making)
 {
+    claim(name);
     const std::string quoted = postgres_identifier(name);
     connection_->query(making.create.empty()
                            ? fmt::format("CREATE DATABASE {} TEMPLATE template0", quoted)
@@ -144,6 +152,35 @@ std::vector<std::string> PostgresServerWork::set_properties(const std::string& n
         }
     }
     return failures;
+}
+
+/// An advisory lock of this session says that somebody is at work with a database of this name.
+void PostgresServerWork::claim(const std::string& name)
+{
+    connection_->query(fmt::format("SELECT pg_advisory_lock({})", lock_of(postgres_literal(name))));
+}
+
+std::vector<std::string> PostgresServerWork::leftovers()
+{
+    // Advisory locks are a database's, but pg_locks shows those of all.
+    const PostgresRows rows = connection_->query(fmt::format(
+        "SELECT datname FROM pg_catalog.pg_database d WHERE datname ~ "
+        "'^backstay_(scratch|old)_[0-9a-f]{{16}}$' AND NOT EXISTS (SELECT FROM pg_catalog.pg_locks "
+        "WHERE locktype = 'advisory' AND objsubid = 1 AND (classid::bigint << 32 | objid::bigint) "
+        "= "
+        "{}) AND NOT EXISTS (SELECT FROM pg_catalog.pg_stat_activity a WHERE a.datname = "
+        "d.datname)",
+        lock_of("d.datname")));
+    std::vector<std::string> names;
+    for (int row = 0; row < rows.rows(); ++row) {
+        names.emplace_back(rows.text(row, 0));
+    }
+    return names;
+}
+
+void PostgresServerWork::drop_leftover(const std::string& name)
+{
+    connection_->query(fmt::format("DROP DATABASE IF EXISTS {}", postgres_identifier(name)));
 }
 
 /// New ones are refused; those that are there are ended.
@@ -184,7 +221,8 @@ std::vector<std::string> PostgresServerWork::switch_databases(const std::vector<
                                            postgres_identifier(from), postgres_identifier(to)));
         };
         for (const std::string& name : replaced) {
-            old.push_back(random_database_name("backstay_old_"));
+            old.push_back(random_database_name(PostgresInterim::old));
+            claim(old.back());
             rename(name, old.back());
         }
         for (const Switch& one : switches) {

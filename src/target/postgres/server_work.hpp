@@ -21,8 +21,10 @@ struct PostgresDatabaseMaking {
     std::vector<std::string> properties; ///< settings, rights, comments; of any name
 };
 
+/// What databases are called that a restore prepares, and those that it has replaced.
+enum class PostgresInterim : std::uint8_t { scratch, old };
 /// One that nobody has.
-std::string random_database_name(const std::string& prefix);
+std::string random_database_name(PostgresInterim what);
 
 /// What a restore does on the server as a whole, beside pg_restore. One thread at a time.
 class PostgresServerWork
@@ -46,7 +48,12 @@ public:
     bool is_empty(const std::string& database, const std::stop_token& stop);
 
     void make_roles(const PostgresRolePlan& plan);
+    /// Under a name of random_database_name(), which is ours as long as this object lives.
     void create_database(const std::string& name, const PostgresDatabaseMaking& making);
+    /// Databases with such names that are nobody's: of restores that were killed.
+    std::vector<std::string> leftovers();
+    /// Drops one unless somebody is connected to it.
+    void drop_leftover(const std::string& name);
     /// Settings, rights and comments, each by itself; returns what could not be done.
     std::vector<std::string> set_properties(const std::string& name,
                                             const PostgresDatabaseMaking& making);
@@ -61,6 +68,7 @@ public:
     void drop_database(const std::string& name);
 
 private:
+    void claim(const std::string& name);
     void end_sessions(const std::string& database);
 
     std::string conninfo_;
