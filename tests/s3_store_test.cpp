@@ -663,3 +663,28 @@ TEST_CASE("a probe aborts uploads and removes probes that are long forgotten, an
     CHECK(rig.server.uploads() == 2);
     CHECK(rig.server.problems().empty());
 }
+
+TEST_CASE("a small object is read whole by one request, a large one by two, never beyond the limit")
+{
+    Rig rig;
+    for (const auto& [size, limit, requests] : {std::tuple{0, 100, 1},
+                                                {1, 1, 1},
+                                                {100, 100, 1},
+                                                {128 * 1024, 1 << 20, 1},
+                                                {128 * 1024 + 1, 1 << 20, 2},
+                                                {1 << 20, 1 << 20, 2},
+                                                {0, 0, 1}}) {
+        CAPTURE(size);
+        CAPTURE(limit);
+        const Bytes bytes = seeded_bytes(7, static_cast<std::size_t>(size));
+        rig.server.put("a/b/x", std::string(as_text(bytes)));
+        const int before = rig.server.requests();
+        CHECK((get_object(*rig.store, "x", static_cast<std::uint64_t>(limit), {}) == bytes));
+        CHECK(rig.server.requests() == before + requests);
+    }
+    rig.server.put("a/b/x", std::string(101, 'x'));
+    CHECK(error_name_of([&] { get_object(*rig.store, "x", 100, {}); }) == "damaged");
+    rig.server.put("a/b/x", "x");
+    CHECK(error_name_of([&] { get_object(*rig.store, "x", 0, {}); }) == "damaged");
+    CHECK(error_name_of([&] { get_object(*rig.store, "y", 100, {}); }) == "not-found");
+}

@@ -142,14 +142,27 @@ Envelope get_envelope(ObjectStore& store, const std::string& key, ObjectType typ
     return envelope;
 }
 
-std::vector<std::string> list_keys(ObjectStore& store, const std::string& prefix,
-                                   const std::stop_token& stop)
+/// What lies in keys/ and in keyring/.
+struct KeyNames {
+    std::vector<std::string> slots;
+    std::vector<std::string> keyrings;
+};
+
+/// By one list: to some stores that is a round trip of some 50 ms.
+KeyNames list_keys(ObjectStore& store, const std::stop_token& stop)
 {
-    std::vector<std::string> keys;
+    KeyNames names;
     store.list(
-        prefix, Freshness::cached, [&keys](const ObjectInfo& info) { keys.push_back(info.key); },
+        "key", Freshness::cached,
+        [&names](const ObjectInfo& info) {
+            if (info.key.starts_with("keys/")) {
+                names.slots.push_back(info.key);
+            } else if (info.key.starts_with("keyring/")) {
+                names.keyrings.push_back(info.key);
+            }
+        },
         stop);
-    return keys;
+    return names;
 }
 
 struct OpenedSlot {
@@ -217,11 +230,12 @@ struct SlotsTried {
                 "keys/");
 }
 
-OpenedSlot open_slot(ObjectStore& store, const ConfigRecord& config, const Credentials& credentials,
+OpenedSlot open_slot(ObjectStore& store, const std::vector<std::string>& slots,
+                     const ConfigRecord& config, const Credentials& credentials,
                      const std::stop_token& stop)
 {
     SlotsTried tried;
-    for (const std::string& key : list_keys(store, "keys/", stop)) {
+    for (const std::string& key : slots) {
         ++tried.slots;
         try {
             const SlotRecord slot = read_slot(store, key, config, stop);
@@ -258,11 +272,11 @@ struct ReadKeyring {
 };
 
 /// Oldest first.
-std::vector<ReadKeyring> read_keyrings(ObjectStore& store, const RepositoryId& repository,
-                                       const std::stop_token& stop)
+std::vector<ReadKeyring> read_keyrings(ObjectStore& store, const std::vector<std::string>& keys,
+                                       const RepositoryId& repository, const std::stop_token& stop)
 {
     std::map<std::uint64_t, std::string> names;
-    for (const std::string& key : list_keys(store, "keyring/", stop)) {
+    for (const std::string& key : keys) {
         if (const auto number = parse_numbered_key("keyring/", key)) {
             names.emplace(*number, key);
         }
@@ -414,9 +428,10 @@ std::shared_ptr<const KeyChain> open_keys(ObjectStore& store, const ConfigRecord
     if (credentials.passphrase && credentials.passphrase->empty()) {
         throw Error(ErrorCode::key, "the passphrase is empty");
     }
-    OpenedSlot slot = open_slot(store, config, credentials, stop);
-    auto keyrings =
-        trusted_keyrings(read_keyrings(store, config.repository, stop), slot.secrets.trusted_admin);
+    const KeyNames names = list_keys(store, stop);
+    OpenedSlot slot = open_slot(store, names.slots, config, credentials, stop);
+    auto keyrings = trusted_keyrings(read_keyrings(store, names.keyrings, config.repository, stop),
+                                     slot.secrets.trusted_admin);
     const KeyringSlot& entry = own_entry(keyrings.back(), slot);
     const Role role = entry.role;
     ClassKeys keys = unwrap_class_keys(keyrings.back(), entry, slot);

@@ -24,23 +24,33 @@ std::vector<RefusedRemoval> ObjectStore::remove_all(std::span<const std::string>
     return refused;
 }
 
-Bytes get_object(ObjectStore& store, const std::string& key, std::uint64_t limit,
-                 const std::stop_token& stop)
+Bytes ObjectStore::read(const std::string& key, std::uint64_t limit, const std::stop_token& stop)
 {
-    const std::optional<ObjectInfo> info = store.stat(key, stop);
+    const std::optional<ObjectInfo> info = stat(key, stop);
     if (!info) {
         throw Error(ErrorCode::not_found, "there is no such object", key);
     }
-    if (info->size > limit) {
+    demand_size(key, info->size, limit);
+    Bytes bytes(static_cast<std::size_t>(info->size));
+    bytes.resize(get(key, 0, bytes, stop));
+    return bytes;
+}
+
+Bytes get_object(ObjectStore& store, const std::string& key, std::uint64_t limit,
+                 const std::stop_token& stop)
+{
+    return store.read(key, limit, stop);
+}
+
+void demand_size(const std::string& key, std::uint64_t size, std::uint64_t limit)
+{
+    if (size > limit) {
         throw Error(
             ErrorCode::damaged,
             fmt::format("the object has {} bytes, more than the {} that one of its kind can have",
-                        info->size, limit),
+                        size, limit),
             key);
     }
-    Bytes bytes(static_cast<std::size_t>(info->size));
-    bytes.resize(store.get(key, 0, bytes, stop));
-    return bytes;
 }
 
 bool is_object_key(std::string_view key)

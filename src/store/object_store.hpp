@@ -75,6 +75,9 @@ public:
     virtual std::size_t get(const std::string& key, std::uint64_t offset, MutableByteSpan buffer,
                             const std::stop_token& stop) = 0;
 
+    /// The whole object, at most `limit` bytes (Error{damaged} beyond). Throws Error{not_found}.
+    virtual Bytes read(const std::string& key, std::uint64_t limit, const std::stop_token& stop);
+
     /// Create-if-absent: the object exists whole and durable under `key` when this returns, or not
     /// at all when it throws, except that after {unavailable} or {cancelled} it may turn up later.
     /// Throws Error{exists} if the key is taken (by whatever bytes).
@@ -107,9 +110,12 @@ public:
     virtual std::optional<StoreTraffic> traffic() const { return std::nullopt; }
 };
 
-/// The whole object, at most `limit` bytes (Error{damaged} beyond).
+/// ObjectStore::read().
 Bytes get_object(ObjectStore& store, const std::string& key, std::uint64_t limit,
                  const std::stop_token& stop);
+
+/// Throws Error{damaged} for an object that read() may not take.
+void demand_size(const std::string& key, std::uint64_t size, std::uint64_t limit);
 
 /// Whether a key may name an object: [a-z0-9/._-], no empty, "." or ".." component, none beginning
 /// with "tmp/" (a store's own), at most 512 bytes, 255 between slashes.

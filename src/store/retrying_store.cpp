@@ -307,6 +307,14 @@ std::size_t RetryingStore::get(const std::string& key, std::uint64_t offset, Mut
     return got;
 }
 
+Bytes RetryingStore::read(const std::string& key, std::uint64_t limit, const std::stop_token& stop)
+{
+    Bytes bytes = state_->run(
+        stop, [&](const State::Course&) { return state_->inner->read(key, limit, stop); });
+    state_->download.take(bytes.size(), stop);
+    return bytes;
+}
+
 void RetryingStore::create(const std::string& key, ByteSpan object, const std::stop_token& stop)
 {
     state_->create(key, object, stop, [&] { state_->inner->create(key, object, stop); });

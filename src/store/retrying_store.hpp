@@ -61,6 +61,7 @@ public:
     std::optional<ObjectInfo> stat(const std::string& key, const std::stop_token& stop) override;
     std::size_t get(const std::string& key, std::uint64_t offset, MutableByteSpan buffer,
                     const std::stop_token& stop) override;
+    Bytes read(const std::string& key, std::uint64_t limit, const std::stop_token& stop) override;
     void create(const std::string& key, ByteSpan object, const std::stop_token& stop) override;
     void create(const std::string& key, const AlignedBuffer& object,
                 const std::stop_token& stop) override;

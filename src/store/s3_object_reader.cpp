@@ -14,6 +14,7 @@ namespace
 {
 
 constexpr std::uint64_t largest_piece = 32 * MiB;
+constexpr std::uint64_t first_piece = 128 * KiB; // most objects that are read whole are smaller
 constexpr std::uint64_t beyond_any_object = std::uint64_t{1} << 60U;
 
 std::optional<std::uint64_t> number_in(std::string_view text)
@@ -85,11 +86,15 @@ public:
         return static_cast<std::size_t>(reply.http.body_size);
     }
 
+    /// The whole object's size, once something of it came.
+    std::uint64_t total() const { return total_; }
+
 private:
     void check(const HttpReply& reply, std::uint64_t offset, std::size_t wanted)
     {
         check_version(reply);
         if (reply.status == 200 && offset == 0) {
+            total_ = reply.body_size;
             return; // it knows no ranges, and the whole fits into the buffer
         }
         const auto range = parse_content_range(reply.header("content-range").value_or(""));
@@ -104,6 +109,7 @@ private:
                               offset + wanted - 1, reply.body_size,
                               reply.header("content-range").value_or("")));
         }
+        total_ = range->total;
     }
 
     void check_version(const HttpReply& reply)
@@ -131,6 +137,7 @@ private:
     S3RequestSender& sender_;
     const std::string& key_;
     std::string etag_;
+    std::uint64_t total_ = 0;
 };
 
 bool keeps_its_reason(const S3Reply& reply)
@@ -203,6 +210,27 @@ std::size_t S3ObjectReader::get(const std::string& key, std::uint64_t offset,
         }
     }
     return got;
+}
+
+Bytes S3ObjectReader::read(const std::string& key, std::uint64_t limit,
+                           const std::stop_token& stop) const
+{
+    Download download(sender_, key);
+    // Never nothing: one byte too many is a reply, too.
+    Bytes bytes(static_cast<std::size_t>(std::clamp<std::uint64_t>(limit, 1, first_piece)));
+    std::size_t got = download.fetch(0, bytes, stop);
+    demand_size(key, download.total(), limit);
+    bytes.resize(static_cast<std::size_t>(download.total()));
+    while (got < bytes.size()) {
+        const MutableByteSpan rest = MutableByteSpan(bytes).subspan(got);
+        const std::size_t came = download.fetch(
+            got, rest.first(std::min<std::size_t>(rest.size(), largest_piece)), stop);
+        if (came == 0) { // cut since, by a server that gives no ETag
+            throw Error(ErrorCode::storage, "the object became shorter while it was read", key);
+        }
+        got += came;
+    }
+    return bytes;
 }
 
 } // namespace backstay::core

@@ -23,6 +23,9 @@ public:
     std::size_t get(const std::string& key, std::uint64_t offset, MutableByteSpan buffer,
                     const std::stop_token& stop) const;
 
+    /// As ObjectStore::read(): a small object is one request.
+    Bytes read(const std::string& key, std::uint64_t limit, const std::stop_token& stop) const;
+
 private:
     S3RequestSender& sender_;
 };

@@ -100,6 +100,15 @@ std::size_t S3Store::get(const std::string& key, std::uint64_t offset, MutableBy
     return state_->reader.get(key, offset, buffer, stop);
 }
 
+Bytes S3Store::read(const std::string& key, std::uint64_t limit, const std::stop_token& stop)
+{
+    throw_if_stopped(stop);
+    if (!is_object_key(key)) {
+        throw Error(ErrorCode::not_found, "there is no such object", key);
+    }
+    return state_->reader.read(key, limit, stop);
+}
+
 void S3Store::create(const std::string& key, ByteSpan object, const std::stop_token& stop)
 {
     state_->creator.create(key, object, stop);
