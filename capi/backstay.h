@@ -438,6 +438,15 @@ BACKSTAY_CALL backstay_forget_start(backstay_repository *repository, const backs
                                     backstay_job **job, backstay_error **error);
 BACKSTAY_CALL backstay_prune_start(backstay_repository *repository, const backstay_options *options, backstay_cancel *cancel,
                                    backstay_job **job, backstay_error **error);
+/* PostgreSQL's write-ahead log. Push: one file in, as archive_command needs it (scope "wal.push"; OK: it is stored durably; E_CONFLICT: another of
+ * that name is there). Fetch: one out, as restore_command needs it (scope "wal.fetch"; E_NOT_FOUND: there is none). Receive: all of a replication
+ * slot, for ever (scope "wal.receive"), acknowledged when it is stored; ends by cancel; gives a "segment" record each. */
+BACKSTAY_CALL backstay_wal_push_start(backstay_repository *repository, const backstay_options *options, backstay_cancel *cancel,
+                                      backstay_job **job, backstay_error **error);
+BACKSTAY_CALL backstay_wal_fetch_start(backstay_repository *repository, const backstay_options *options, backstay_cancel *cancel,
+                                       backstay_job **job, backstay_error **error);
+BACKSTAY_CALL backstay_wal_receive_start(backstay_repository *repository, const backstay_options *options, backstay_cancel *cancel,
+                                         backstay_job **job, backstay_error **error);
 
 #ifdef __cplusplus
 }

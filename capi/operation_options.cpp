@@ -275,4 +275,25 @@ core::ForgetOptions forget_options(const OptionSet& set)
     return options;
 }
 
+core::LogPushOptions wal_push_options(const OptionSet& set)
+{
+    if (!set.has("path")) {
+        throw Error(ErrorCode::invalid, "say which file of the log to store", "path");
+    }
+    return {set.text("path")};
+}
+
+core::LogFetchOptions wal_fetch_options(const OptionSet& set)
+{
+    if (!set.has("name") || !set.has("to")) {
+        throw Error(ErrorCode::invalid, "say which file of the log to fetch, and where to", "name");
+    }
+    return {set.text("name"), set.text("to"), set.text("system-id")};
+}
+
+core::LogReceiveOptions wal_receive_options(const OptionSet& set)
+{
+    return {set.text("conninfo"), set.text("slot"), set.flag("create-slot")};
+}
+
 } // namespace backstay::capi

@@ -4,6 +4,8 @@
 #include "engine/check.hpp"
 #include "engine/forget.hpp"
 #include "engine/listing.hpp"
+#include "engine/log_archive.hpp"
+#include "engine/log_receiver.hpp"
 #include "engine/options.hpp"
 #include "engine/prune.hpp"
 #include "engine/restore.hpp"
@@ -25,5 +27,8 @@ core::FindOptions find_options(const core::OptionSet& set);
 core::CheckOptions check_options(const core::OptionSet& set);
 core::PruneOptions prune_options(const core::OptionSet& set);
 core::ForgetOptions forget_options(const core::OptionSet& set);
+core::LogPushOptions wal_push_options(const core::OptionSet& set);
+core::LogFetchOptions wal_fetch_options(const core::OptionSet& set);
+core::LogReceiveOptions wal_receive_options(const core::OptionSet& set);
 
 } // namespace backstay::capi

@@ -249,4 +249,30 @@ backstay_status backstay_prune_start(backstay_repository* repository,
                                backstay::capi::prune_options, backstay::core::run_prune);
 }
 
+backstay_status backstay_wal_push_start(backstay_repository* repository,
+                                        const backstay_options* options, backstay_cancel* cancel,
+                                        backstay_job** job, backstay_error** error)
+{
+    return start_on_repository(repository, "wal.push", Gives::problems, options, cancel, job, error,
+                               backstay::capi::wal_push_options, backstay::core::push_log_file);
+}
+
+backstay_status backstay_wal_fetch_start(backstay_repository* repository,
+                                         const backstay_options* options, backstay_cancel* cancel,
+                                         backstay_job** job, backstay_error** error)
+{
+    return start_on_repository(repository, "wal.fetch", Gives::problems, options, cancel, job,
+                               error, backstay::capi::wal_fetch_options,
+                               backstay::core::fetch_log_file);
+}
+
+backstay_status backstay_wal_receive_start(backstay_repository* repository,
+                                           const backstay_options* options, backstay_cancel* cancel,
+                                           backstay_job** job, backstay_error** error)
+{
+    return start_on_repository(repository, "wal.receive", Gives::listings, options, cancel, job,
+                               error, backstay::capi::wal_receive_options,
+                               backstay::core::receive_log);
+}
+
 } // extern "C"

@@ -18,7 +18,7 @@ ALLOWED = {
     "repo": {"base", "codec", "format", "store"},  # a repository over a store; knows no source, no target
     "source": {"base", "format", "postgres"},  # data in; sees its parent through format/snapshot_view
     "target": {"base", "format", "postgres"},  # data out; sees a snapshot through format/snapshot_view
-    "engine": {"base", "codec", "format", "store", "repo", "source", "target"},  # brings them together
+    "engine": {"base", "codec", "format", "store", "repo", "source", "target", "postgres"},  # brings them together
 }
 # The ABI translates: it sees everything below, and nothing sees it.
 PUBLIC = re.compile(r'^\s*#\s*include\s*[<"](backstay(?:/[\w.]+)?|backstay\.h)[>"]')

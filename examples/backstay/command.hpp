@@ -68,5 +68,8 @@ Command unlock_command();
 Command unpin_command();
 Command verify_command();
 Command version_command();
+Command wal_fetch_command();
+Command wal_push_command();
+Command wal_receive_command();
 
 } // namespace command

@@ -3,6 +3,7 @@
 #include "option_table.hpp"
 
 #include <cstdlib>
+#include <filesystem>
 #include <unistd.h>
 
 namespace command
@@ -190,6 +191,33 @@ backstay::Repository Invocation::repository_at(const std::string& uri)
     const backstay::Store place(engine(), uri, &chosen, &cancel_);
     const backstay::Options key = credentials("repository", false);
     return backstay::Repository::open(place, &key, &cancel_);
+}
+
+std::vector<std::string> Invocation::words_for_another_process() const
+{
+    const auto absolute = [](const std::string& path) {
+        return std::filesystem::absolute(path).lexically_normal().string();
+    };
+    std::string uri = repository_uri();
+    if (uri.find("://") == std::string::npos) {
+        uri = absolute(uri);
+    }
+    std::vector<std::string> words{std::filesystem::read_symlink("/proc/self/exe").string(), "-r",
+                                   uri};
+    for (const char* key : {"passphrase-file", "passphrase-command", "key-file"}) {
+        const std::string chosen = has(key) ? value(key) : environment(variables().at(key));
+        if (!chosen.empty()) {
+            const bool is_path = std::string_view(key) != "passphrase-command";
+            words.push_back(std::string("--") + key);
+            words.push_back(is_path ? absolute(chosen) : chosen);
+            return words;
+        }
+    }
+    if (!environment("BACKSTAY_PASSPHRASE").empty()) {
+        throw UsageError("another process cannot be given the passphrase: say where it can read "
+                         "it, by --key-file, --passphrase-file or --passphrase-command");
+    }
+    return words;
 }
 
 Invocation::SnapshotPath Invocation::split(const std::string& argument)

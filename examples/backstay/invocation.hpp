@@ -66,6 +66,10 @@ public:
     /// What the store of repository() was asked for; nothing if it bills nothing.
     std::optional<backstay::Record> traffic() const;
     backstay::Repository repository_at(const std::string& uri);
+    /// The words by which another process runs a command on this repository, as far as the command
+    /// itself: program, repository, credentials, all by absolute paths. Throws UsageError where the
+    /// passphrase is not in a place that can be named.
+    std::vector<std::string> words_for_another_process() const;
     /// Options of scope "repository" or "init" with the passphrase from where it is said to be;
     /// asked for on the terminal, twice for a new one.
     backstay::Options credentials(const char* scope, bool is_new);

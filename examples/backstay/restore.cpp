@@ -42,6 +42,34 @@ void finish(Invocation& invocation, const backstay::Record& summary)
 
 constexpr const char* to_cluster = "to-postgres-directory";
 constexpr const char* to_server = "to-postgres";
+constexpr const char* log_from_repository = "log-from-repository";
+
+/// A word for a shell, within a setting where the server replaces what follows a '%'.
+std::string quoted_for_server(const std::string& word)
+{
+    std::string quoted = "'";
+    for (const char c : word) {
+        if (c == '\'') {
+            quoted += "'\\''";
+        } else {
+            quoted += c;
+            if (c == '%') {
+                quoted += c;
+            }
+        }
+    }
+    return quoted + "'";
+}
+
+/// What a recovering server runs to get further log out of this repository.
+std::string fetch_command(const Invocation& invocation)
+{
+    std::string command;
+    for (const std::string& word : invocation.words_for_another_process()) {
+        command += quoted_for_server(word) + " ";
+    }
+    return command + "wal-fetch %f %p";
+}
 
 /// The one place that the command line names.
 backstay::Target open_target(Invocation& invocation)
@@ -57,6 +85,9 @@ backstay::Target open_target(Invocation& invocation)
         const bool is_server = invocation.has(to_server);
         place.add(is_server ? "conninfo" : "directory",
                   invocation.value(is_server ? to_server : to_cluster));
+        if (invocation.has(log_from_repository)) {
+            place.add("restore-command", fetch_command(invocation));
+        }
         return backstay::Target::postgres(invocation.engine(), place);
     }
     backstay::Options place = invocation.options("target.directory");
@@ -97,7 +128,9 @@ Command restore_command()
          {to_server, "CONNINFO",
           "Restore a logical PostgreSQL backup to this server (connection string or URI, without a "
           "password)"},
-         {to_cluster, "DIR", "Lay a physical PostgreSQL backup out as a cluster in this folder"}},
+         {to_cluster, "DIR", "Lay a physical PostgreSQL backup out as a cluster in this folder"},
+         {log_from_repository, "",
+          "Let the recovering server get further log from this repository (wal-fetch)"}},
         run};
 }
 

@@ -147,6 +147,19 @@ public:
     {
         return start(options, cancel, backstay_prune_start);
     }
+    /// PostgreSQL's write-ahead log: one file in, one out, all of a replication slot for ever.
+    Job wal_push(const Options* options, const Cancel* cancel = nullptr) const
+    {
+        return start(options, cancel, backstay_wal_push_start);
+    }
+    Job wal_fetch(const Options* options, const Cancel* cancel = nullptr) const
+    {
+        return start(options, cancel, backstay_wal_fetch_start);
+    }
+    Job wal_receive(const Options* options, const Cancel* cancel = nullptr) const
+    {
+        return start(options, cancel, backstay_wal_receive_start);
+    }
 
     /// Ends its I/O; what hangs on it says E_CLOSED from then on.
     void close()

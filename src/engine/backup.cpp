@@ -278,6 +278,7 @@ public:
         : repository_(repository), sources_(std::move(sources)), options_(options), limits_(limits),
           context_(context), problems_(context)
     {
+        record_.kind = options.kind;
         record_.time = options.time.value_or(repository.clock().now());
         record_.host = options.host.empty() ? host_name() : options.host;
         record_.user = user_name();

@@ -23,6 +23,7 @@ struct BackupSource {
 };
 
 struct BackupOptions {
+    std::string kind = "backup"; ///< or "log": shown and forgotten by rules of its own
     std::vector<std::string> tags;
     std::string host;              ///< empty: this one
     std::optional<Timestamp> time; ///< of the snapshot; else the clock's at the start

@@ -1,5 +1,7 @@
 #include "engine/forget.hpp"
 
+#include "engine/log_archive.hpp"
+
 #include "base/error.hpp"
 #include "base/worker_group.hpp"
 #include "engine/listing.hpp"
@@ -97,6 +99,18 @@ void demand_survivors(const std::vector<RetentionDecision>& decisions)
     }
 }
 
+/// A server's log goes when no backup that stays needs it.
+std::vector<const Snapshot*> logs_to_forget(const SnapshotList& all,
+                                            const std::vector<SessionId>& gone)
+{
+    const std::set<SessionId> going(gone.begin(), gone.end());
+    std::vector<bool> kept;
+    for (const Snapshot& snapshot : all.snapshots) {
+        kept.push_back(!going.contains(snapshot.record.id));
+    }
+    return unneeded_logs(all, kept);
+}
+
 /// protocol.md: named in gc/ first, then removed. A refused removal is left: the sid is spent
 /// already.
 void forget_sessions(Repository& repository, const std::vector<SessionId>& sessions,
@@ -127,6 +141,7 @@ Record run_forget(Repository& repository, const ForgetOptions& options, const En
     }
     demand_right_to_collect(repository, options.alone, "forget", stop);
     SnapshotList list = list_snapshots(repository, stop);
+    const SnapshotList all = options.snapshots.empty() ? list : SnapshotList();
     std::vector<RetentionDecision> decisions;
     if (!options.snapshots.empty()) {
         decisions = decide_by_name(list, options.snapshots);
@@ -147,6 +162,11 @@ Record run_forget(Repository& repository, const ForgetOptions& options, const En
             gone.push_back(snapshot.record.id);
         }
     }
+    const std::size_t kept = decisions.size() - gone.size();
+    for (const Snapshot* log : logs_to_forget(all, gone)) {
+        context.emit(decision_record(*log, {0, "log", {}, false}));
+        gone.push_back(log->record.id);
+    }
     throw_if_stopped(stop);
     if (!options.dry_run && !gone.empty()) {
         forget_sessions(repository, gone, context);
@@ -156,8 +176,7 @@ Record run_forget(Repository& repository, const ForgetOptions& options, const En
         summary = run_prune(repository, *options.prune, limits, context);
     }
     Record out("summary");
-    out.set("command", "forget")
-        .set("kept", static_cast<std::uint64_t>(decisions.size() - gone.size()));
+    out.set("command", "forget").set("kept", static_cast<std::uint64_t>(kept));
     out.set("forgotten", static_cast<std::uint64_t>(gone.size())).set("dry_run", options.dry_run);
     for (const Record::Field& field : summary.fields()) {
         if (out.find(field.name) == nullptr) {

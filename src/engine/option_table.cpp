@@ -296,6 +296,21 @@ constexpr OptionSpec check[] = {
 constexpr OptionSpec scrub[] = {
     one("percent", K::percent, "100%", "PERCENT", "Part of the packs to read"),
 };
+constexpr OptionSpec wal_push[] = {
+    one("path", K::path, "", "FILE", "A segment, or another file that a server archives"),
+};
+constexpr OptionSpec wal_fetch[] = {
+    one("name", K::path, "", "NAME", "The file's name"),
+    one("to", K::path, "", "FILE", "Where it goes (beside, renamed at the end)"),
+    one("system-id", K::text, "", "ID",
+        "System identifier of the cluster (default: of the data directory that FILE lies in)"),
+};
+constexpr OptionSpec wal_receive[] = {
+    one("conninfo", K::text, "", "CONNINFO",
+        "Connection string or URI, without a password (~/.pgpass, PGPASSFILE, PGPASSWORD)"),
+    one("slot", K::text, "backstay", "NAME", "The replication slot that keeps the log for us"),
+    flag("create-slot", "Make the slot if it is not there"),
+};
 constexpr OptionSpec cache[] = {
     flag("clean", "Remove it"),
 };
@@ -384,6 +399,9 @@ constexpr OptionScope scopes[] = {
     {"verify", "Does a snapshot equal its living source", {}},
     {"forget", "Retention", forget},
     {"prune", "Giving space back", prune},
+    {"wal.push", "Archiving a file of a server's log", wal_push},
+    {"wal.fetch", "Fetching a file of a server's log", wal_fetch},
+    {"wal.receive", "Receiving a server's log", wal_receive},
     {"cache", "The cache", cache},
 };
 

@@ -3,6 +3,7 @@
 #include "base/clock.hpp"
 #include "base/error.hpp"
 
+#include <charconv>
 #include <csignal>
 #include <fmt/format.h>
 
@@ -19,6 +20,22 @@ std::int64_t microseconds_now()
 {
     const Timestamp now = system_clock().now();
     return now.seconds * 1'000'000 + now.nanoseconds / 1000;
+}
+
+std::optional<LogStream::Next> next_of(const PostgresRows& rows)
+{
+    if (rows.rows() != 1 || rows.columns() != 2) {
+        return std::nullopt;
+    }
+    LogStream::Next next;
+    const std::string_view digits = rows.text(0, 0);
+    std::from_chars(digits.data(), digits.data() + digits.size(), next.timeline);
+    const auto position = parse_log_position(rows.text(0, 1));
+    if (next.timeline == 0 || !position) {
+        throw Error(ErrorCode::source, "the server gave a timeline that is none");
+    }
+    next.position = *position;
+    return next;
 }
 
 } // namespace
@@ -129,7 +146,7 @@ LogStream::Got LogStream::next(std::chrono::milliseconds longest)
     }
 }
 
-void LogStream::finish()
+std::optional<LogStream::Next> LogStream::finish()
 {
     const std::lock_guard lock(mutex_);
     if (!ended_) {
@@ -138,7 +155,20 @@ void LogStream::finish()
         }
         ended_ = true;
     }
-    while (connection_.next_result() != PostgresConnection::Kind::none) {
+    std::optional<Next> next;
+    for (;;) {
+        switch (connection_.next_result()) {
+        case PostgresConnection::Kind::copy_in:
+            connection_.copy_end(); // the server has ended its side of the COPY, not yet ours
+            break;
+        case PostgresConnection::Kind::rows:
+            next = next_of(connection_.rows());
+            break;
+        case PostgresConnection::Kind::none:
+            return next;
+        default:
+            break;
+        }
     }
 }
 

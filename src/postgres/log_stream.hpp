@@ -46,8 +46,13 @@ public:
     /// What the server need not keep any longer.
     void acknowledge(LogPosition flushed);
 
-    /// Ends our side and takes the server's last word, which may be an Error.
-    void finish();
+    struct Next {
+        std::uint32_t timeline = 0;
+        LogPosition position = 0; ///< where it begins
+    };
+    /// Ends our side and takes the server's last word, which may be an Error; otherwise the
+    /// timeline that the server went on to, if that is why it ended.
+    std::optional<Next> finish();
 
 private:
     using Clock = std::chrono::steady_clock;

@@ -1,6 +1,7 @@
 #include "canonical.hpp"
 #include "postgres/cluster_record.hpp"
 #include "postgres/copy_message.hpp"
+#include "postgres/log_file.hpp"
 #include "postgres/log_position.hpp"
 #include "postgres/manifest.hpp"
 #include "postgres/page_check.hpp"
@@ -71,6 +72,13 @@ void read_names(std::string_view text)
         }
     }
     relation_segment(text);
+    if (is_segment_name(text) && !is_log_file_name(text)) {
+        found("a segment is no file of the log");
+    }
+    if (is_log_file_name(text) && text.find('/') != std::string_view::npos) {
+        found("the name of a file of the log leads elsewhere");
+    }
+    decode_log_file_header(as_bytes(text));
 }
 
 } // namespace

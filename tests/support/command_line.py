@@ -20,16 +20,17 @@ class Place:
             "PATH": os.environ["PATH"], "HOME": str(self.path), "BACKSTAY_REPOSITORY": str(self.path / "repository"),
             "BACKSTAY_KEY_FILE": str(self.path / "key"), "BACKSTAY_CACHE_DIR": str(self.path / "cache"), "TZ": "UTC", "LC_ALL": "C.UTF-8",
         }
+        self.process_options = {}  # as whom the command runs
         for name in ("ASAN_OPTIONS", "TSAN_OPTIONS", "UBSAN_OPTIONS", "TMPDIR"):
             if name in os.environ:
                 self.environment[name] = os.environ[name]
 
     def start(self, *arguments, **options):
-        return subprocess.Popen([self.command, *map(os.fspath, arguments)], env=self.environment, **options)
+        return subprocess.Popen([self.command, *map(os.fspath, arguments)], env=self.environment, **self.process_options, **options)
 
     def run(self, *arguments, status=0, stdin=None, environment=None):
         """Standard output; the exit status must be the one that is expected."""
-        done = subprocess.run([self.command, *map(os.fspath, arguments)], env={**self.environment, **(environment or {})}, input=stdin, capture_output=True, check=False,
+        done = subprocess.run([self.command, *map(os.fspath, arguments)], env={**self.environment, **(environment or {})}, input=stdin, capture_output=True, check=False, **self.process_options,
                               stdin=None if stdin is not None else subprocess.DEVNULL)
         if done.returncode != status:
             raise AssertionError(f"{arguments}: status {done.returncode}, not {status}\n{done.stdout.decode(errors='replace')}\n{done.stderr.decode(errors='replace')}")

@@ -1,0 +1,367 @@
+#include "engine/log_archive.hpp"
+
+#include "base/error.hpp"
+#include "base/worker_group.hpp"
+#include "engine/backup.hpp"
+#include "engine/snapshot_access.hpp"
+#include "postgres/log_file.hpp"
+#include "target/partial_file.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+namespace backstay::core
+{
+
+namespace
+{
+
+constexpr const char* source_name = "wal";
+constexpr const char* source_kind = "postgres.log";
+constexpr std::size_t piece_size = 1 * MiB;
+constexpr std::size_t timeline_digits = 8;
+
+/// The record that a snapshot of the log carries: empty if it is none.
+Record log_record(const Snapshot& snapshot)
+{
+    for (const SnapshotSource& source : snapshot.record.sources) {
+        if (source.kind == source_kind && !source.record.empty()) {
+            return Record::from_json(source.record);
+        }
+    }
+    return {};
+}
+
+/// Calls `take(name, hash)` for each file.
+template <typename Take>
+void for_each_file(const Record& record, Take&& take)
+{
+    const Record::Field* files = record.find("files");
+    if (files == nullptr || files->kind != Record::Field::Kind::list) {
+        return;
+    }
+    for (const Record::Field& item : files->nested.front().fields()) {
+        if (item.kind == Record::Field::Kind::record) {
+            const Record& file = item.nested.front();
+            take(file.text("name"), file.text("sha256"));
+        }
+    }
+}
+
+std::string hash_of(const LogFile& file, const std::stop_token& stop)
+{
+    Sha256 hash;
+    Bytes piece(piece_size);
+    for (std::uint64_t at = 0; at < file.size;) {
+        throw_if_stopped(stop);
+        const auto wanted =
+            static_cast<std::size_t>(std::min<std::uint64_t>(piece.size(), file.size - at));
+        const std::size_t got =
+            read_at(file.file->get(), at, MutableByteSpan(piece).first(wanted), file.name);
+        if (got == 0) {
+            throw Error(ErrorCode::source, "the file became shorter while it was read", file.name);
+        }
+        hash.update(ByteSpan(piece).first(got));
+        at += got;
+    }
+    return to_hex(hash.finish());
+}
+
+std::string folder_of(const std::string& path)
+{
+    const std::size_t slash = path.rfind('/');
+    if (slash == std::string::npos) {
+        return ".";
+    }
+    return slash == 0 ? "/" : path.substr(0, slash);
+}
+
+/// "pg_wal/0000…" is what a server names in its commands, from its data directory.
+std::string data_directory_of(const std::string& path)
+{
+    const std::string folder = folder_of(path);
+    return folder == "." ? ".." : folder_of(folder);
+}
+
+LogFile open_log_file(const std::string& path)
+{
+    LogFile file;
+    file.name = path.substr(path.rfind('/') + 1);
+    if (!is_log_file_name(file.name)) {
+        throw Error(ErrorCode::invalid,
+                    "this is no file of a write-ahead log: its name is none of a segment, a backup "
+                    "label or a timeline's history",
+                    path);
+    }
+    file.file = std::make_shared<FileDescriptor>(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    struct stat status {
+    };
+    if (!*file.file || ::fstat(file.file->get(), &status) != 0) {
+        throw_system_error(errno, "cannot open the file", path, ErrorCode::source);
+    }
+    file.size = static_cast<std::uint64_t>(status.st_size);
+    return file;
+}
+
+/// Of a segment from itself, which then is proved to be whole; of other files from the control file
+/// beside.
+std::uint64_t system_id_of(const LogFile& file, const std::string& path)
+{
+    if (!is_segment_name(file.name)) {
+        return read_system_id(data_directory_of(path));
+    }
+    Bytes bytes(log_file_header_size);
+    bytes.resize(read_at(file.file->get(), 0, bytes, path));
+    const std::optional<LogFileHeader> header = decode_log_file_header(bytes);
+    if (!header) {
+        throw Error(ErrorCode::invalid, "this is no segment of a write-ahead log", path);
+    }
+    check_segment(file.name, *header, file.size);
+    return header->system_id;
+}
+
+std::string record_of(const std::string& system_id, const std::vector<LogFile>& files,
+                      const std::vector<std::string>& hashes)
+{
+    Record list = Record::list();
+    for (std::size_t i = 0; i < files.size(); ++i) {
+        Record file;
+        file.set("name", files[i].name).set("sha256", hashes[i]);
+        list.add(std::move(file));
+    }
+    Record record;
+    record.set("kind", "postgres").set("method", "log").set("system_id", system_id);
+    return record.set("files", std::move(list)).json();
+}
+
+/// Leaves out what the archive has.
+void leave_out_stored(const LogArchive& archive, std::vector<LogFile>& files,
+                      std::vector<std::string>& hashes)
+{
+    for (std::size_t i = files.size(); i-- > 0;) {
+        const std::optional<LogArchive::Place> there = archive.find(files[i].name);
+        if (!there) {
+            continue;
+        }
+        if (there->hash != hashes[i]) {
+            throw Error(ErrorCode::conflict,
+                        "a file of this name with other contents is in the repository: two servers "
+                        "with the same system identifier write their logs here",
+                        files[i].name);
+        }
+        files.erase(files.begin() + static_cast<std::ptrdiff_t>(i));
+        hashes.erase(hashes.begin() + static_cast<std::ptrdiff_t>(i));
+    }
+}
+
+Record summary_of(const char* command, std::uint64_t files, const Record& backup)
+{
+    Record summary("summary");
+    summary.set("command", command).set("files", files);
+    summary.set("snapshot", backup.text("snapshot"));
+    summary.set("bytes_stored", backup.number("bytes_stored"));
+    return std::move(summary.set("problems", 0).set("verdict", "ok"));
+}
+
+void copy_out(SnapshotView& view, const Entry& entry, const std::string& to,
+              const std::stop_token& stop)
+{
+    PartialFile file(to);
+    const auto stream = view.open_stream(entry);
+    Bytes piece(piece_size);
+    for (std::uint64_t at = 0; at < stream->size();) {
+        const std::size_t got = stream->read_at(at, piece, stop);
+        if (got == 0) {
+            throw Error(ErrorCode::damaged, "the file is shorter than the snapshot says",
+                        entry.path);
+        }
+        write_at(file.descriptor(), at, ByteSpan(piece).first(got), to);
+        at += got;
+    }
+    file.put_in_place(PartialFile::Existing::is_replaced);
+}
+
+/// What the snapshot says it has and cannot give is damaged, not absent: a server that recovers
+/// goes on without what is absent.
+std::uint64_t write_out(Repository& repository, const Snapshot& snapshot,
+                        const LogFetchOptions& options, const EngineLimits& limits,
+                        const std::stop_token& stop)
+{
+    try {
+        SnapshotAccess access(repository, snapshot, limits, SnapshotAccess::Announce::no, stop);
+        const auto entry = access.root().lookup(log_file_path(options.name));
+        if (!entry) {
+            throw Error(ErrorCode::damaged, "the snapshot does not have what it says",
+                        options.name);
+        }
+        copy_out(access.root(), *entry, options.to, stop);
+        return entry->size;
+    } catch (const Error& error) {
+        if (error.code() != ErrorCode::not_found) {
+            throw;
+        }
+        throw Error(ErrorCode::damaged, error.what(), error.subject());
+    }
+}
+
+/// Where a physical backup begins: its system, and the segments before it as names compare.
+struct BackupBegin {
+    std::string system_id;
+    std::string segment; ///< without the timeline
+};
+
+std::optional<BackupBegin> begin_of(const Snapshot& snapshot)
+{
+    for (const SnapshotSource& source : snapshot.record.sources) {
+        if (source.kind != "postgres.physical" || source.record.empty()) {
+            continue;
+        }
+        const Record record = Record::from_json(source.record);
+        const auto position = parse_log_position(record.text("wal_begin"));
+        const auto size = static_cast<std::uint64_t>(record.number("wal_segment_size"));
+        if (position && is_log_segment_size(size)) {
+            const std::string name = segment_name(segment_at(1, *position, size), size);
+            return BackupBegin{record.text("system_id"), name.substr(timeline_digits)};
+        }
+    }
+    return std::nullopt;
+}
+
+} // namespace
+
+std::string log_file_path(const std::string& name)
+{
+    return std::string(source_name) + "/" + name;
+}
+
+LogArchive::LogArchive(const SnapshotList& list, const std::string& system_id)
+{
+    for (const Snapshot& snapshot : list.snapshots) { // the oldest first
+        if (snapshot.record.kind != "log") {
+            continue;
+        }
+        const Record record = log_record(snapshot);
+        if (record.text("system_id") == system_id) {
+            for_each_file(record, [&](const std::string& name, const std::string& hash) {
+                files_[name] = {&snapshot, hash};
+            });
+        }
+    }
+}
+
+std::optional<LogArchive::Place> LogArchive::find(const std::string& name) const
+{
+    const auto found = files_.find(name);
+    return found != files_.end() ? std::optional(found->second) : std::nullopt;
+}
+
+std::string LogArchive::last_segment(std::uint32_t timeline) const
+{
+    std::string last;
+    const std::string prefix = fmt::format("{:08X}", timeline);
+    for (const auto& [name, place] : files_) {
+        if (is_segment_name(name) && name.starts_with(prefix)) {
+            last = name;
+        }
+    }
+    return last;
+}
+
+Record store_log_files(Repository& repository, const std::string& system_id,
+                       std::vector<LogFile> files, const EngineLimits& limits, JobContext& context)
+{
+    std::vector<std::string> hashes;
+    for (const LogFile& file : files) {
+        hashes.push_back(hash_of(file, context.stop()));
+    }
+    {
+        const SnapshotList list = list_snapshots(repository, context.stop());
+        leave_out_stored(LogArchive(list, system_id), files, hashes);
+    }
+    const std::uint64_t count = files.size();
+    Record backup;
+    if (count > 0) {
+        BackupSource source;
+        source.name = source_name;
+        source.kind = source_kind;
+        source.roots = {system_id};
+        const std::string record = record_of(system_id, files, hashes);
+        source.source = make_log_files_source(std::move(files), record);
+        BackupOptions options;
+        options.kind = "log";
+        options.parent = "none";
+        options.force = true; // nothing to go on with: segments are small
+        backup = run_backup(repository, {std::move(source)}, options, limits, context);
+    }
+    return summary_of("wal-push", count, backup);
+}
+
+Record push_log_file(Repository& repository, const LogPushOptions& options,
+                     const EngineLimits& limits, JobContext& context)
+{
+    std::vector<LogFile> files{open_log_file(options.path)};
+    const std::string system_id = std::to_string(system_id_of(files.front(), options.path));
+    return store_log_files(repository, system_id, std::move(files), limits, context);
+}
+
+Record fetch_log_file(Repository& repository, const LogFetchOptions& options,
+                      const EngineLimits& limits, JobContext& context)
+{
+    if (!is_log_file_name(options.name)) {
+        throw Error(ErrorCode::invalid, "this is no name of a file of a write-ahead log",
+                    options.name);
+    }
+    const std::string system_id =
+        options.system_id.empty() ? std::to_string(read_system_id(data_directory_of(options.to)))
+                                  : options.system_id;
+    const SnapshotList list = list_snapshots(repository, context.stop());
+    const auto place = LogArchive(list, system_id).find(options.name);
+    if (!place) {
+        throw Error(
+            ErrorCode::not_found,
+            fmt::format("the repository has no such file of the log of system {}", system_id),
+            options.name);
+    }
+    const std::uint64_t size =
+        write_out(repository, *place->snapshot, options, limits, context.stop());
+    Record summary("summary");
+    summary.set("command", "wal-fetch").set("snapshot", place->snapshot->record.id.hex());
+    summary.set("bytes_written", size);
+    return std::move(summary.set("problems", 0).set("verdict", "ok"));
+}
+
+std::vector<const Snapshot*> unneeded_logs(const SnapshotList& list, const std::vector<bool>& kept)
+{
+    std::map<std::string, std::string> needed_from; // by system
+    for (std::size_t i = 0; i < list.snapshots.size(); ++i) {
+        const auto begin = kept[i] ? begin_of(list.snapshots[i]) : std::nullopt;
+        if (begin) {
+            std::string& from = needed_from[begin->system_id];
+            from = from.empty() ? begin->segment : std::min(from, begin->segment);
+        }
+    }
+    std::vector<const Snapshot*> unneeded;
+    for (const Snapshot& snapshot : list.snapshots) {
+        const Record record = snapshot.record.kind == "log" ? log_record(snapshot) : Record();
+        const auto from = needed_from.find(record.text("system_id"));
+        if (snapshot.record.kind != "log" || snapshot.pinned || from == needed_from.end()) {
+            continue;
+        }
+        bool is_needed = false;
+        for_each_file(record, [&](const std::string& name, const std::string&) {
+            // A history stays: which timelines there were matters as long as there is a backup.
+            is_needed = is_needed || is_timeline_history_name(name) ||
+                        name.substr(timeline_digits, 16) >= from->second;
+        });
+        if (!is_needed) {
+            unneeded.push_back(&snapshot);
+        }
+    }
+    return unneeded;
+}
+
+} // namespace backstay::core

@@ -1,0 +1,25 @@
+#pragma once
+
+#include "base/file.hpp"
+#include "source/data_source.hpp"
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace backstay::core
+{
+
+/// A file of a server's log, open for reading.
+struct LogFile {
+    std::string name;
+    std::shared_ptr<FileDescriptor> file;
+    std::uint64_t size = 0;
+};
+
+/// Gives these files, whole; `record` is kept in the snapshot. A file that turns out shorter than
+/// it was makes the verdict `failed`.
+std::unique_ptr<DataSource> make_log_files_source(std::vector<LogFile> files, std::string record);
+
+} // namespace backstay::core
