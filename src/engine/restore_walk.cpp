@@ -1,0 +1,200 @@
+#include "engine/restore_walk.hpp"
+
+#include "base/error.hpp"
+#include "base/worker_group.hpp"
+#include "engine/path_filter.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace backstay::core
+{
+
+namespace
+{
+
+/// Whether everything that was there is in the snapshot: false for the folders above what was asked
+/// for.
+bool is_saved_whole(const Snapshot& snapshot, const std::string& path)
+{
+    for (const SnapshotSource& source : snapshot.record.sources) {
+        if (path != source.name && !path.starts_with(source.name + "/")) {
+            continue;
+        }
+        if (source.kind != "tree") {
+            return true;
+        }
+        return std::any_of(source.roots.begin(), source.roots.end(), [&](const std::string& root) {
+            const std::string saved = source.name + (root == "/" ? "" : root);
+            return path == saved || path.starts_with(saved + "/");
+        });
+    }
+    return false;
+}
+
+std::string join(const std::string& prefix, const std::string& path)
+{
+    if (prefix.empty() || path.empty()) {
+        return prefix + path;
+    }
+    return prefix + "/" + path;
+}
+
+std::string last_name(const std::string& path)
+{
+    const std::size_t slash = path.rfind('/');
+    return slash == std::string::npos ? path : path.substr(slash + 1);
+}
+
+/// Without its first names; empty if there are no more than those.
+std::string strip(const std::string& path, unsigned names)
+{
+    std::size_t begin = 0;
+    for (; names > 0; --names) {
+        const std::size_t slash = path.find('/', begin);
+        if (slash == std::string::npos) {
+            return {};
+        }
+        begin = slash + 1;
+    }
+    return path.substr(begin);
+}
+
+} // namespace
+
+/// One walk through one part.
+struct RestoreWalk::Run {
+    RestoreWalk& walk;
+    const RestorePart& part;
+    const Events& events;
+    std::string base = snapshot_path(part.path);
+    std::unique_ptr<RepositoryView> view = walk.access_.at(part.path);
+    PathFilter filter{walk.options_.include, walk.options_.exclude};
+    std::vector<Entry> pending = {}; ///< folders above, outermost first, that were not given
+
+    void all()
+    {
+        const std::optional<Entry> self = view->lookup("");
+        if (self && self->kind != EntryKind::directory) {
+            Entry entry = *self;
+            entry.path = join(part.prefix, last_name(part.path));
+            events.take(entry);
+            return;
+        }
+        // The folder itself, if it is meant whole and is not the root (see root_of).
+        if (self && !part.prefix.empty() && walk.options_.include.empty() &&
+            walk.options_.strip_components == 0 && saved_whole(base)) {
+            Entry entry = *self;
+            entry.path = part.prefix;
+            events.take(entry);
+        }
+        const auto cursor = view->walk("", SnapshotView::Depth::all_levels);
+        while (std::optional<Entry> entry = next(*cursor)) {
+            throw_if_stopped(walk.stop_);
+            consider(*cursor, std::move(*entry));
+        }
+    }
+
+    /// A folder that cannot be read is told; the walk goes on behind it.
+    std::optional<Entry> next(EntryCursor& cursor) const
+    {
+        while (true) {
+            try {
+                return cursor.next();
+            } catch (const Error& error) {
+                if (error.code() != ErrorCode::damaged) {
+                    throw;
+                }
+                events.damaged(error.subject(), error.what());
+            }
+        }
+    }
+
+    void consider(EntryCursor& cursor, Entry entry)
+    {
+        const bool is_folder = entry.kind == EntryKind::directory;
+        const bool whole = saved_whole(join(base, entry.path));
+        entry.path = join(part.prefix, entry.path);
+        const std::string stripped = strip(entry.path, walk.options_.strip_components);
+        switch (filter.decide(entry.path, is_folder)) {
+        case PathFilter::Decision::skip:
+            if (is_folder) {
+                cursor.skip_children();
+            }
+            events.leave_out(stripped);
+            return;
+        case PathFilter::Decision::descend:
+            drop_left_folders(entry.path);
+            events.leave_out(stripped);
+            pending.push_back(std::move(entry));
+            return;
+        case PathFilter::Decision::take:
+            drop_left_folders(entry.path);
+            give_pending();
+            give(std::move(entry));
+            if (!whole) {
+                events.leave_out(stripped);
+            }
+            return;
+        }
+    }
+
+    void drop_left_folders(const std::string& path)
+    {
+        while (!pending.empty() && !path.starts_with(pending.back().path + "/")) {
+            pending.pop_back();
+        }
+    }
+
+    void give_pending()
+    {
+        for (Entry& folder : pending) {
+            const std::string here = strip(folder.path, walk.options_.strip_components);
+            give(std::move(folder));
+            events.leave_out(here); // only a part of it is restored
+        }
+        pending.clear();
+    }
+
+    void give(Entry entry) const
+    {
+        entry.path = strip(entry.path, walk.options_.strip_components);
+        if (!entry.path.empty()) {
+            events.take(entry);
+        }
+    }
+
+    bool saved_whole(const std::string& path) const
+    {
+        return is_saved_whole(walk.access_.snapshot(), path);
+    }
+};
+
+RestoreWalk::RestoreWalk(SnapshotAccess& access, const RestoreOptions& options,
+                         std::stop_token stop)
+    : access_(access), options_(options), stop_(std::move(stop))
+{
+}
+
+void RestoreWalk::run(const RestorePart& part, const Events& events)
+{
+    Run{*this, part, events}.all();
+}
+
+std::optional<Entry> RestoreWalk::root_of(const RestorePart& part) const
+{
+    if (!part.prefix.empty() || options_.strip_components != 0 ||
+        !is_saved_whole(access_.snapshot(), snapshot_path(part.path))) {
+        return std::nullopt;
+    }
+    std::optional<Entry> folder = access_.at(part.path)->lookup("");
+    if (!folder || folder->kind != EntryKind::directory) {
+        return std::nullopt;
+    }
+    Entry root = options_.include.empty() ? std::move(*folder) : Entry{};
+    root.path.clear();
+    root.kind = EntryKind::directory;
+    return root;
+}
+
+} // namespace backstay::core
