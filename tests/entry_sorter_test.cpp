@@ -60,8 +60,12 @@ struct Drained {
 Drained drain(EntrySorter& sorter)
 {
     Drained drained;
-    sorter.drain([&](Entry entry) { drained.entries.push_back(std::move(entry)); },
-                 [&](const std::string& path) { drained.twice.push_back(path); });
+    sorter.drain(
+        [&](ByteSpan encoded) {
+            Decoder from(encoded, "entry");
+            drained.entries.push_back(decode_entry(from));
+        },
+        [&](const std::string& path) { drained.twice.push_back(path); });
     return drained;
 }
 

@@ -77,6 +77,21 @@ std::vector<Entry> many_files(int count, int items)
 
 } // namespace
 
+TEST_CASE("what an entry says to lie below it is left out: only what is written counts")
+{
+    SampleBlobs blobs;
+    Entry plain = file("a", 3);
+    plain.subtree = Subtree{BlobId{{7}}, 9, 9};
+    Entry above = folder("b");
+    above.subtree = plain.subtree;
+    RepositoryView view(blobs.reader(), write(blobs, {plain, above}));
+    CHECK(!view.lookup("a")->subtree);
+    CHECK(view.lookup("a")->size == 3);
+    CHECK(view.lookup("b")->subtree->entries == 0);
+    CHECK(view.root().entries == 2);
+    CHECK(view.root().bytes == 3);
+}
+
 TEST_CASE("totals of a tree count what lies in it on all levels")
 {
     SampleBlobs blobs;

@@ -411,9 +411,9 @@ private:
         const auto lane = writer.open_lane();
         TreeWriter tree(repository_.keys(), *lane);
         sorter.drain(
-            [&](Entry entry) {
+            [&](ByteSpan encoded) {
                 throw_if_stopped(context_.stop());
-                tree.add(std::move(entry));
+                tree.add(encoded);
             },
             [&](const std::string& path) {
                 problems_.add({"", path, static_cast<std::int32_t>(ErrorCode::source),

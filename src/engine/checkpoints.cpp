@@ -141,7 +141,7 @@ std::map<std::string, std::shared_ptr<SnapshotView>> resume_interrupted(
         const auto lane = writer.open_lane();
         for (const auto& [name, sorter] : sorters) {
             TreeWriter tree(repository.keys(), *lane);
-            sorter->drain([&tree](Entry entry) { tree.add(std::move(entry)); },
+            sorter->drain([&tree](ByteSpan encoded) { tree.add(encoded); },
                           [](const std::string&) {});
             roots[name] = tree.finish();
         }

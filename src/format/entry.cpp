@@ -363,4 +363,20 @@ Entry decode_entry(Decoder& from)
     return entry;
 }
 
+EncodedEntry peek_entry(ByteSpan encoded)
+{
+    Decoder from(encoded, "entry");
+    EncodedEntry entry;
+    entry.path = as_text(from.blob(max_path_size));
+    entry.rest = encoded.last(from.remaining());
+    entry.kind = static_cast<EntryKind>(from.u8());
+    if (entry.kind < EntryKind::file || entry.kind > EntryKind::image) {
+        from.fail("it has a kind that nobody knows");
+    }
+    const std::uint64_t present = from.varint(all_fields);
+    entry.has_subtree = (present & has_subtree) != 0;
+    entry.size = (present & has_size) != 0 ? from.varint() : 0;
+    return entry;
+}
+
 } // namespace backstay::core

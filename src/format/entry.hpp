@@ -99,4 +99,15 @@ void encode_entry(Encoder& to, const Entry& entry);
 void check_entry_limits(const Entry& entry);
 Entry decode_entry(Decoder& from);
 
+/// What one needs of an encoded entry to put it where it belongs. Points into the input.
+struct EncodedEntry {
+    std::string_view path;
+    ByteSpan rest; ///< all behind the path
+    EntryKind kind = EntryKind::file;
+    bool has_subtree = false;
+    std::uint64_t size = 0;
+};
+/// Reads no further than the size. Throws Error{damaged}.
+EncodedEntry peek_entry(ByteSpan encoded);
+
 } // namespace backstay::core

@@ -7,24 +7,35 @@ namespace backstay::core
 
 Bytes encode_tree_page(const TreePage& page)
 {
-    Bytes out;
-    Encoder to(out);
-    to.u8(page.level);
-    if (page.level == 0) {
-        to.varint(page.entries.size());
-        for (const Entry& entry : page.entries) {
-            encode_entry(to, entry);
-        }
-        return out;
+    Bytes items;
+    Encoder to(items);
+    for (const Entry& entry : page.entries) {
+        encode_entry(to, entry);
     }
-    to.varint(page.pages.size());
     for (const PageRef& ref : page.pages) {
-        to.text(ref.first_name);
-        to.id(ref.page);
-        to.varint(ref.entries);
-        to.varint(ref.bytes);
+        encode_page_ref(to, ref);
     }
+    return assemble_tree_page(page.level, page.entries.size() + page.pages.size(), items);
+}
+
+Bytes assemble_tree_page(std::uint8_t level, std::size_t count, ByteSpan items)
+{
+    constexpr std::size_t most_in_front = 1 + 10;
+    Bytes out;
+    out.reserve(most_in_front + items.size());
+    Encoder to(out);
+    to.u8(level);
+    to.varint(count);
+    to.raw(items);
     return out;
+}
+
+void encode_page_ref(Encoder& to, const PageRef& ref)
+{
+    to.text(ref.first_name);
+    to.id(ref.page);
+    to.varint(ref.entries);
+    to.varint(ref.bytes);
 }
 
 namespace

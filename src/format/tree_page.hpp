@@ -35,6 +35,9 @@ inline constexpr std::size_t max_shared_page_plain = 2 * max_page_bytes; ///< of
 inline constexpr std::uint8_t max_tree_level = 8;
 
 Bytes encode_tree_page(const TreePage& page);
+/// The same of items that are encoded already: encode_entry() (with names for paths) at level 0, encode_page_ref() above.
+Bytes assemble_tree_page(std::uint8_t level, std::size_t count, ByteSpan items);
+void encode_page_ref(Encoder& to, const PageRef& ref);
 /// Throws Error{damaged}: malformed, unsorted, a name twice, a bad name, beyond the limits.
 TreePage decode_tree_page(ByteSpan plain);
 

@@ -23,7 +23,7 @@ std::size_t block_size(std::size_t memory)
 class Delivery
 {
 public:
-    Delivery(const std::function<void(Entry)>& each,
+    Delivery(const std::function<void(ByteSpan)>& each,
              const std::function<void(const std::string&)>& twice)
         : each_(each), twice_(twice)
     {
@@ -49,13 +49,12 @@ public:
     void finish()
     {
         if (!pending_.empty()) {
-            Decoder decoder(pending_, "entry");
-            each_(decode_entry(decoder));
+            each_(pending_);
         }
     }
 
 private:
-    const std::function<void(Entry)>& each_;
+    const std::function<void(ByteSpan)>& each_;
     const std::function<void(const std::string&)>& twice_;
     Bytes pending_;
     bool told_ = false;
@@ -108,7 +107,7 @@ void EntrySorter::add(const Entry& entry)
     }
 }
 
-void EntrySorter::drain(const std::function<void(Entry)>& each,
+void EntrySorter::drain(const std::function<void(ByteSpan)>& each,
                         const std::function<void(const std::string&)>& twice)
 {
     const std::lock_guard lock(state_->mutex);

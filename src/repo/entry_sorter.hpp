@@ -20,9 +20,9 @@ public:
     /// Thread-safe. Throws Error{invalid} for a path that cannot stand in a tree, Error{storage,
     /// no_space} if the temporary file cannot be written.
     void add(const Entry& entry);
-    /// Every entry in path_less order. Of several with one path the last added wins; `twice` is
+    /// Every entry in path_less order, as encode_entry() writes it. Of several with one path the last added wins; `twice` is
     /// told each path that came more than once. Once, and the last call but the destructor.
-    void drain(const std::function<void(Entry)>& each,
+    void drain(const std::function<void(ByteSpan encoded)>& each,
                const std::function<void(const std::string&)>& twice);
     /// How many were added.
     std::uint64_t entries() const;

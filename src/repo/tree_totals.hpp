@@ -19,14 +19,14 @@ struct TreeTotals {
         }
     }
     void add(const PageRef& ref) { add(ref.entries, ref.bytes); }
-    bool operator==(const TreeTotals&) const = default;
-
-private:
     void add(std::uint64_t more_entries, std::uint64_t more_bytes)
     {
         entries = sum(entries, more_entries);
         bytes = sum(bytes, more_bytes);
     }
+    bool operator==(const TreeTotals&) const = default;
+
+private:
     static std::uint64_t sum(std::uint64_t a, std::uint64_t b)
     {
         return b > UINT64_MAX - a ? UINT64_MAX : a + b;

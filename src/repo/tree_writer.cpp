@@ -1,10 +1,13 @@
 #include "repo/tree_writer.hpp"
 
 #include "base/error.hpp"
+#include "format/encoding.hpp"
 #include "repo/tree_totals.hpp"
 
 #include <algorithm>
 #include <optional>
+#include <string_view>
+#include <utility>
 
 namespace backstay::core
 {
@@ -14,49 +17,39 @@ namespace
 
 constexpr std::size_t average_page_bytes = max_page_bytes / 2;
 constexpr std::size_t min_page_bytes = max_page_bytes / 4;
-/// By so much an entry may take more than encoded_size() says; its subtree comes only later.
+/// By so much a folder's entry grows when its subtree is known.
 constexpr std::size_t slack = 512;
 
-/// About what it takes when encoded, never much less: pages need not be filled to the byte.
-std::size_t encoded_size(const Entry& entry)
-{
-    std::size_t size = 96 + entry.path.size() + entry.user.size() + entry.group.size() +
-                       entry.link_target.size() + entry.change_token.size();
-    for (const Xattr& xattr : entry.xattrs) {
-        size += xattr.name.size() + xattr.value.size() + 8;
-    }
-    size += entry.content.items.size() * 36;
-    return size + (entry.subtree ? 48 : 0);
-}
+/// Something that goes into a page: an entry with its name, or a reference to a page.
+struct Item {
+    std::string_view name;
+    ByteSpan head; ///< the encoding of the name, and what else comes before `rest`
+    ByteSpan rest;
+    std::uint64_t entries = 1; ///< all in all, with what is below it
+    std::uint64_t bytes = 0;
 
-std::size_t encoded_size(const PageRef& ref)
-{
-    return ref.first_name.size() + 48;
-}
-
-const std::string& name_of(const Entry& entry)
-{
-    return entry.path;
-}
-
-const std::string& name_of(const PageRef& ref)
-{
-    return ref.first_name;
-}
+    std::size_t size() const { return head.size() + rest.size(); }
+};
 
 /// A page that is being filled, at one level of a folder.
 struct OpenPage {
-    TreePage page;
+    std::uint8_t level = 0;
+    std::size_t count = 0;
+    Bytes items;
+    std::string first_name;
+    PageRef last_ref; ///< above level 0
     TreeTotals totals;
-    std::size_t bytes = 0;
 
-    std::size_t count() const { return page.entries.size() + page.pages.size(); }
-    const std::string& first_name() const
+    void push(const Item& item)
     {
-        return page.entries.empty() ? name_of(page.pages.front()) : name_of(page.entries.front());
+        if (count == 0) {
+            first_name = item.name;
+        }
+        ++count;
+        append(items, item.head);
+        append(items, item.rest);
+        totals.add(item.entries, item.bytes);
     }
-    void push(Entry entry) { page.entries.push_back(std::move(entry)); }
-    void push(PageRef ref) { page.pages.push_back(std::move(ref)); }
 };
 
 /// A folder whose entries are still coming.
@@ -75,52 +68,73 @@ struct TreeWriter::State {
     std::string last_path = {};
     bool last_is_folder = false;
     std::optional<BlobId> empty_page = {};
+    Bytes encoded_name = {}; ///< kept for its memory
 
-    void add(Entry entry)
+    void add(ByteSpan encoded)
     {
+        const EncodedEntry entry = peek_entry(encoded);
+        if (entry.has_subtree) {
+            const Bytes without = without_subtree(encoded);
+            add(without);
+            return;
+        }
         check_order(entry.path);
-        check_size(entry);
+        if (encoded.size() > max_page_plain - slack) {
+            throw Error(ErrorCode::invalid,
+                        "its attributes are too large: a tree keeps 4 MiB of them at most",
+                        std::string(entry.path));
+        }
         leave_folders(entry.path);
         enter_implied_folders(entry.path);
         last_path = entry.path;
         last_is_folder = entry.kind == EntryKind::directory;
-        entry.path.erase(0, folders.back().path_size);
-        entry.subtree.reset();
+        const std::string_view name = entry.path.substr(folders.back().path_size);
         if (last_is_folder) {
-            folders.push_back({std::move(entry), last_path.size() + 1, {}});
+            enter_folder(encoded, name);
         } else {
-            append(folders.back(), 0, std::move(entry));
+            append_entry(folders.back(), name, entry.rest, 1, entry.size);
         }
     }
 
-    static void check_size(const Entry& entry)
+    void enter_folder(ByteSpan encoded, std::string_view name)
     {
-        check_entry_limits(entry);
-        if (encoded_size(entry) > max_page_plain - slack) {
-            throw Error(ErrorCode::invalid,
-                        "its attributes are too large: a tree keeps 4 MiB of them at most",
-                        entry.path);
-        }
+        Decoder from(encoded, "entry");
+        OpenFolder folder{decode_entry(from), last_path.size() + 1, {}};
+        folder.entry.path = name;
+        folders.push_back(std::move(folder));
     }
 
-    void check_order(const std::string& path) const
+    static Bytes without_subtree(ByteSpan encoded)
     {
+        Decoder from(encoded, "entry");
+        Entry entry = decode_entry(from);
+        entry.subtree.reset();
+        Bytes without;
+        Encoder to(without);
+        encode_entry(to, entry);
+        return without;
+    }
+
+    void check_order(std::string_view path) const
+    {
+        const auto refuse = [path](const char* why) {
+            throw Error(ErrorCode::invalid, why, std::string(path));
+        };
         if (!is_entry_path(path)) {
-            throw Error(ErrorCode::invalid, "this path cannot stand in a tree", path);
+            refuse("this path cannot stand in a tree");
         }
         if (!last_path.empty() && !path_less(last_path, path)) {
-            throw Error(ErrorCode::invalid, "entries of a tree come in order, each path once",
-                        path);
+            refuse("entries of a tree come in order, each path once");
         }
         // Nothing comes between a path and what is below it.
         if (!last_is_folder && !last_path.empty() && path.size() > last_path.size() &&
             path[last_path.size()] == '/' && path.starts_with(last_path)) {
-            throw Error(ErrorCode::invalid, "lies below something that is no folder", path);
+            refuse("lies below something that is no folder");
         }
     }
 
     /// Closes the open folders that `path` does not lie in.
-    void leave_folders(const std::string& path)
+    void leave_folders(std::string_view path)
     {
         const auto parting =
             std::mismatch(path.begin(), path.end(), last_path.begin(), last_path.end());
@@ -137,16 +151,23 @@ struct TreeWriter::State {
     {
         OpenFolder folder = std::move(folders.back());
         folders.pop_back();
-        folder.entry.subtree = close(folder);
-        append(folders.back(), 0, std::move(folder.entry));
+        const Subtree subtree = close(folder);
+        folder.entry.subtree = subtree;
+        const std::string name = std::exchange(folder.entry.path, {});
+        Bytes encoded;
+        Encoder to(encoded);
+        encode_entry(to, folder.entry);
+        TreeTotals totals{1, folder.entry.size};
+        totals.add(subtree.entries, subtree.bytes);
+        append_entry(folders.back(), name, peek_entry(encoded).rest, totals.entries, totals.bytes);
     }
 
-    void enter_implied_folders(const std::string& path)
+    void enter_implied_folders(std::string_view path)
     {
         while (true) {
             const std::size_t begin = folders.back().path_size;
             const std::size_t slash = path.find('/', begin);
-            if (slash == std::string::npos) {
+            if (slash == std::string_view::npos) {
                 return;
             }
             Entry folder;
@@ -156,26 +177,39 @@ struct TreeWriter::State {
         }
     }
 
-    template <typename Item>
-    void append(OpenFolder& folder, std::uint8_t level, Item item)
+    /// `rest`: what is encoded behind the name.
+    void append_entry(OpenFolder& folder, std::string_view name, ByteSpan rest,
+                      std::uint64_t entries, std::uint64_t bytes)
+    {
+        encoded_name.clear();
+        Encoder(encoded_name).text(name);
+        append(folder, 0, {name, encoded_name, rest, entries, bytes});
+    }
+
+    void append_ref(OpenFolder& folder, std::uint8_t level, PageRef ref)
+    {
+        Bytes encoded;
+        Encoder to(encoded);
+        encode_page_ref(to, ref);
+        append(folder, level, {ref.first_name, encoded, {}, ref.entries, ref.bytes});
+        folder.pages[level].last_ref = std::move(ref);
+    }
+
+    void append(OpenFolder& folder, std::uint8_t level, const Item& item)
     {
         if (level == folder.pages.size()) {
             if (level > max_tree_level) {
                 throw Error(ErrorCode::invalid, "a folder has too many entries", last_path);
             }
-            folder.pages.emplace_back();
-            folder.pages.back().page.level = level;
+            folder.pages.emplace_back().level = level;
         }
-        const std::size_t bytes = encoded_size(item);
-        if (folder.pages[level].count() > 0 && folder.pages[level].bytes + bytes > max_page_bytes) {
+        if (folder.pages[level].count > 0 &&
+            folder.pages[level].items.size() + item.size() > max_page_bytes) {
             close_page(folder, level);
         }
         OpenPage& page = folder.pages[level];
-        page.totals.add(item);
-        page.bytes += bytes;
-        const bool last = ends_page(page, name_of(item), bytes);
-        page.push(std::move(item));
-        if (last) {
+        page.push(item);
+        if (ends_page(page, item)) {
             close_page(folder, level);
         }
     }
@@ -183,28 +217,28 @@ struct TreeWriter::State {
     /// Whether the item that makes `page` this large is the last of it. Large items end pages more
     /// often, so that pages are cut by names, not by the limit, whatever their items' size: behind
     /// a changed one the old cuts come back soon.
-    bool ends_page(const OpenPage& page, const std::string& name, std::size_t bytes) const
+    bool ends_page(const OpenPage& page, const Item& item) const
     {
-        const std::size_t count = page.count() + 1;
-        if (count >= max_page_entries) {
+        if (page.count >= max_page_entries) {
             return true;
         }
-        if (count < min_page_entries && page.bytes < min_page_bytes) {
+        if (page.count < min_page_entries && page.items.size() < min_page_bytes) {
             return false;
         }
         const std::uint64_t by_count = UINT64_MAX / (average_page_entries - min_page_entries);
         const std::uint64_t by_bytes =
-            UINT64_MAX / average_page_bytes * std::min(bytes, average_page_bytes);
-        return keys.cut_hash(as_bytes(name)) < std::max(by_count, by_bytes);
+            UINT64_MAX / average_page_bytes * std::min(item.size(), average_page_bytes);
+        return keys.cut_hash(as_bytes(item.name)) < std::max(by_count, by_bytes);
     }
 
     void close_page(OpenFolder& folder, std::uint8_t level)
     {
         OpenPage& page = folder.pages[level];
-        PageRef ref{page.first_name(), put(page.page), page.totals.entries, page.totals.bytes};
-        page = OpenPage{};
-        page.page.level = level;
-        append(folder, static_cast<std::uint8_t>(level + 1), std::move(ref));
+        PageRef ref{page.first_name, put(page), page.totals.entries, page.totals.bytes};
+        page.count = 0;
+        page.items.clear();
+        page.totals = {};
+        append_ref(folder, static_cast<std::uint8_t>(level + 1), std::move(ref));
     }
 
     /// Closes the folder's pages, level by level, until one page is the root.
@@ -216,14 +250,13 @@ struct TreeWriter::State {
         for (std::uint8_t level = 0;; ++level) {
             OpenPage& page = folder.pages[level];
             const bool top = level + 1U == folder.pages.size();
-            if (top && page.page.pages.size() == 1) {
-                const PageRef& root = page.page.pages.front();
-                return {root.page, root.entries, root.bytes};
+            if (top && level > 0 && page.count == 1) {
+                return {page.last_ref.page, page.last_ref.entries, page.last_ref.bytes};
             }
             if (top) {
-                return {put(page.page), page.totals.entries, page.totals.bytes};
+                return {put(page), page.totals.entries, page.totals.bytes};
             }
-            if (page.count() > 0) {
+            if (page.count > 0) {
                 close_page(folder, level);
             }
         }
@@ -232,14 +265,15 @@ struct TreeWriter::State {
     BlobId empty_page_id()
     {
         if (!empty_page) {
-            empty_page = put(TreePage{});
+            empty_page = put(OpenPage{});
         }
         return *empty_page;
     }
 
-    BlobId put(const TreePage& page)
+    BlobId put(const OpenPage& page)
     {
-        return lane.put(BlobKind::tree_node, encode_tree_page(page)).id;
+        return lane.put(BlobKind::tree_node, assemble_tree_page(page.level, page.count, page.items))
+            .id;
     }
 };
 
@@ -249,9 +283,18 @@ TreeWriter::TreeWriter(const KeyChain& keys, BlobWriter::Lane& lane) : state_(ne
 
 TreeWriter::~TreeWriter() = default;
 
-void TreeWriter::add(Entry entry)
+void TreeWriter::add(ByteSpan encoded)
 {
-    state_->add(std::move(entry));
+    state_->add(encoded);
+}
+
+void TreeWriter::add(const Entry& entry)
+{
+    check_entry_limits(entry);
+    Bytes encoded;
+    Encoder to(encoded);
+    encode_entry(to, entry);
+    add(encoded);
 }
 
 Subtree TreeWriter::finish()

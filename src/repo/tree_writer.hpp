@@ -12,8 +12,11 @@ class TreeWriter {
 public:
     TreeWriter(const KeyChain& keys, BlobWriter::Lane& lane);
     ~TreeWriter();
-    /// Folders that no entry names are made without attributes. Throws Error{invalid} if out of order, a path twice, or below something that is no folder.
-    void add(Entry entry);
+    /// An entry as encode_entry() writes it. Folders that no entry names are made without attributes; what is said to lie below one is left out. Throws Error{invalid} if out of order, a path
+    /// twice, below something that is no folder, or too large.
+    void add(ByteSpan encoded);
+    /// The same of one that is not encoded, and may be out of bounds: Error{invalid}.
+    void add(const Entry& entry);
     /// The root's page and totals. Requires: no more entries.
     Subtree finish();
 

@@ -49,7 +49,7 @@ public:
                         const BlobId id = lane.put(BlobKind::data, as_bytes(file.bytes)).id;
                         entry.content.items = {{file.bytes.size(), id}};
                     }
-                    writer.add(std::move(entry));
+                    writer.add(entry);
                 }
                 return writer.finish();
             },
