@@ -41,6 +41,30 @@ RowFile file_of(const std::vector<IndexRow>& sorted, const std::string& folder)
 
 } // namespace
 
+TEST_CASE("rows that come in ascending stretches come out sorted, each once")
+{
+    const TempDir folder;
+    for (const std::size_t stretches : {1U, 2U, 3U, 7U, 8U, 3000U}) {
+        CAPTURE(stretches);
+        RowSorter sorter(16 * MiB, folder.path());
+        std::vector<IndexRow> expected;
+        for (std::size_t i = 0; i < stretches; ++i) {
+            std::vector<IndexRow> rows = random_rows(1 + i % 9, i);
+            rows.push_back(random_rows(1, 77).front()); // in all of them
+            std::sort(rows.begin(), rows.end());
+            for (const IndexRow& row : rows) {
+                sorter.add(row);
+            }
+            expected.insert(expected.end(), rows.begin(), rows.end());
+        }
+        std::sort(expected.begin(), expected.end());
+        expected.erase(std::unique(expected.begin(), expected.end()), expected.end());
+        std::vector<IndexRow> drained;
+        sorter.drain([&drained](const IndexRow& row) { drained.push_back(row); });
+        CHECK(drained == expected);
+    }
+}
+
 TEST_CASE("rows come out sorted, each once, whether they fit into memory or not")
 {
     const TempDir folder;

@@ -15,6 +15,7 @@ namespace
 constexpr const char* subject = "the sorted index's temporary file";
 constexpr std::size_t least_pending = 1024;
 constexpr std::size_t rows_read_at_once = 512;
+constexpr std::size_t most_stretches = 1024; ///< that are merged; beyond that rows are sorted
 
 static_assert(
     std::is_trivially_copyable_v<IndexRow>); // rows go to files as they are, and come back
@@ -73,9 +74,24 @@ void RowSorter::add(const IndexRow& row)
     ++added_;
 }
 
+/// Rows come in ascending stretches, a segment's after another's: merging those compares less than
+/// sorting anew.
 void RowSorter::sort_pending()
 {
-    std::sort(pending_.begin(), pending_.end());
+    std::vector<std::vector<IndexRow>::iterator> ends{pending_.begin()};
+    while (ends.back() != pending_.end()) {
+        ends.push_back(std::is_sorted_until(ends.back(), pending_.end()));
+    }
+    if (ends.size() > most_stretches) {
+        std::sort(pending_.begin(), pending_.end());
+        return;
+    }
+    for (std::size_t step = 1; step + 1 < ends.size(); step *= 2) {
+        for (std::size_t at = 0; at + step < ends.size() - 1; at += 2 * step) {
+            std::inplace_merge(ends[at], ends[at + step],
+                               ends[std::min(at + 2 * step, ends.size() - 1)]);
+        }
+    }
 }
 
 void RowSorter::spill()

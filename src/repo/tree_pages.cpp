@@ -17,22 +17,56 @@ constexpr std::size_t most_damaged = 4096; ///< remembered
     throw Error(ErrorCode::damaged, "a page of a folder is damaged: " + why, id.hex());
 }
 
-KnownPagePointer make_known(TreePage tree, std::size_t plain_size)
+/// Bytes from `at` on, so that keys compare as names do.
+std::uint64_t key_of(std::string_view name, std::size_t at)
 {
-    auto page = std::make_shared<KnownPage>();
-    page->tree = std::move(tree);
-    for (const Entry& entry : page->tree.entries) {
-        page->totals.add(entry);
+    std::uint64_t key = 0;
+    for (std::size_t i = 0; i < 8; ++i) {
+        key = key << 8 | (at + i < name.size() ? static_cast<unsigned char>(name[at + i]) : 0U);
     }
-    for (const PageRef& ref : page->tree.pages) {
-        page->totals.add(ref);
-    }
-    page->memory = 2 * plain_size + page->tree.entries.size() * sizeof(Entry) +
-                   page->tree.pages.size() * sizeof(PageRef);
-    return page;
+    return key;
 }
 
 } // namespace
+
+KnownPage::KnownPage(TreePage page, std::size_t plain_size)
+    : tree(std::move(page)), memory(2 * plain_size + tree.entries.size() * sizeof(Entry) +
+                                    tree.pages.size() * sizeof(PageRef))
+{
+    for (const Entry& entry : tree.entries) {
+        totals.add(entry);
+    }
+    for (const PageRef& ref : tree.pages) {
+        totals.add(ref);
+    }
+    if (tree.entries.empty()) {
+        return;
+    }
+    const std::string& first = tree.entries.front().path;
+    const std::string& last = tree.entries.back().path;
+    same_ = static_cast<std::size_t>(
+        std::mismatch(first.begin(), first.end(), last.begin(), last.end()).first - first.begin());
+    keys_.reserve(tree.entries.size());
+    for (const Entry& entry : tree.entries) {
+        keys_.push_back(key_of(entry.path, same_));
+    }
+}
+
+const Entry* KnownPage::find(std::string_view name) const
+{
+    if (keys_.empty() ||
+        name.substr(0, same_) != std::string_view(tree.entries.front().path).substr(0, same_)) {
+        return nullptr;
+    }
+    const auto [begin, end] = std::equal_range(keys_.begin(), keys_.end(), key_of(name, same_));
+    const auto first = tree.entries.begin() + (begin - keys_.begin());
+    const auto last = tree.entries.begin() + (end - keys_.begin());
+    const auto found =
+        std::lower_bound(first, last, name, [](const Entry& entry, std::string_view wanted) {
+            return entry.path < wanted;
+        });
+    return found != last && found->path == name ? &*found : nullptr;
+}
 
 TreePages::TreePages(std::shared_ptr<BlobReader> reader, std::size_t memory)
     : reader_(std::move(reader)), memory_(memory)
@@ -87,14 +121,8 @@ std::optional<TreePages::Found> TreePages::find(const Subtree& folder, std::stri
         }
         page = below(page->tree, static_cast<std::size_t>(behind - refs.begin()) - 1);
     }
-    const std::vector<Entry>& entries = page->tree.entries;
-    const auto found = std::lower_bound(
-        entries.begin(), entries.end(), name,
-        [](const Entry& entry, std::string_view wanted) { return entry.path < wanted; });
-    if (found == entries.end() || found->path != name) {
-        return std::nullopt;
-    }
-    return Found{page, &*found};
+    const Entry* const entry = page->find(name);
+    return entry != nullptr ? std::optional(Found{page, entry}) : std::nullopt;
 }
 
 KnownPagePointer TreePages::load(const BlobId& id)
@@ -118,7 +146,7 @@ KnownPagePointer TreePages::load(const BlobId& id)
 KnownPagePointer TreePages::read(const BlobId& id)
 {
     const Bytes plain = reader_->read(id, BlobKind::tree_node, {});
-    return make_known(decode_tree_page(plain), plain.size());
+    return std::make_shared<const KnownPage>(decode_tree_page(plain), plain.size());
 }
 
 KnownPagePointer TreePages::cached(const BlobId& id)

@@ -14,11 +14,19 @@ namespace backstay::core
 
 /// A page as it was read, with what lies below it. Immutable.
 struct KnownPage {
+    KnownPage(TreePage page, std::size_t plain_size);
+
     TreePage tree;
     TreeTotals totals;
-    std::size_t memory = 0; ///< about
+    std::size_t memory; ///< about
 
+    /// Of a leaf; null if there is none of that name.
+    const Entry* find(std::string_view name) const;
     std::size_t count() const { return tree.entries.size() + tree.pages.size(); }
+
+private:
+    std::size_t same_ = 0;            ///< so many bytes begin all names of a leaf
+    std::vector<std::uint64_t> keys_; ///< the next eight of each: a search that stays in the cache
 };
 using KnownPagePointer = std::shared_ptr<const KnownPage>;
 
