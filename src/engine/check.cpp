@@ -239,9 +239,10 @@ private:
             total += index_->pack(static_cast<std::uint32_t>(number)).size;
         }
         context_.progress().bytes_total = total;
+        const unsigned readers = limits_.readers(repository_.store(), stop_);
         std::atomic<std::size_t> next{0};
         WorkerGroup group(stop_);
-        for (unsigned i = 0; i < limits_.threads; ++i) {
+        for (unsigned i = 0; i < readers; ++i) {
             group.start("check", [&](const std::stop_token& stopped) {
                 PackChecker checker(
                     repository_, *index_,
@@ -316,7 +317,8 @@ Record run_scrub(ObjectStore& store, const ScrubOptions& options, const EngineLi
     std::atomic<std::size_t> next{0};
     std::atomic<std::uint64_t> bytes{0};
     WorkerGroup group(stop);
-    for (unsigned i = 0; i < limits.threads; ++i) {
+    const unsigned readers = limits.readers(store, stop);
+    for (unsigned i = 0; i < readers; ++i) {
         group.start("scrub", [&](const std::stop_token& stopped) {
             for (std::size_t at = next++; at < chosen.size(); at = next++) {
                 throw_if_stopped(stopped);

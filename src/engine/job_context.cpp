@@ -3,8 +3,15 @@
 #include "base/clock.hpp"
 #include "base/error.hpp"
 
+#include <algorithm>
+
 namespace backstay::core
 {
+
+unsigned EngineLimits::readers(ObjectStore& store, const std::stop_token& stop) const
+{
+    return std::max(threads, store.describe(stop).max_concurrency);
+}
 
 JobContext::JobContext(std::stop_token stop, std::function<void(Record)> emit)
     : stop_(std::move(stop)), emit_(std::move(emit)), started_(monotonic_seconds())

@@ -2,6 +2,7 @@
 
 #include "base/record.hpp"
 #include "format/snapshot_record.hpp"
+#include "store/object_store.hpp"
 
 #include <atomic>
 #include <functional>
@@ -55,6 +56,10 @@ struct EngineLimits {
     unsigned threads = 2;
     std::uint64_t memory = 128 * MiB; ///< of anonymous resident memory, all together
     std::string temporary_folder;     ///< empty: temporary_folder()
+
+    /// Threads that read from `store`: more than there is to compute for, where a request takes
+    /// long.
+    unsigned readers(ObjectStore& store, const std::stop_token& stop) const;
 };
 
 /// The entry as records show it: type, path, kind, size, mode, owner, times, link…

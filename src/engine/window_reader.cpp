@@ -38,11 +38,10 @@ void WindowReader::run(RestoreWindow& window, const std::stop_token& stop)
 {
     const std::vector<RestoreWindow::Read> reads =
         window.plan_reads(access_.index(), std::min(most_read_at_once, limits_.memory / 16));
+    const unsigned readers = limits_.readers(repository_.store(), stop);
     std::atomic<std::size_t> next{0};
     WorkerGroup group(stop);
-    // A store that is far away is waited for more than worked on.
-    const unsigned connections = repository_.store().describe(stop).max_concurrency;
-    for (unsigned i = 0; i < std::max(limits_.threads, connections); ++i) {
+    for (unsigned i = 0; i < readers; ++i) {
         group.start("restore", [&](const std::stop_token& stopped) {
             Worker worker(repository_.keys());
             for (std::size_t at = next++; at < reads.size(); at = next++) {

@@ -2,11 +2,13 @@
 
 #include "base/error.hpp"
 #include "base/file.hpp"
+#include "base/worker_group.hpp"
 #include "repo/blob_table.hpp"
 #include "repo/row_file.hpp"
 #include "repo/row_sorter.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <deque>
 #include <fmt/format.h>
 #include <numeric>
@@ -43,7 +45,7 @@ std::vector<SegmentId> list_segments(Repository& repository, Freshness freshness
 
 struct BlobIndex::State {
     explicit State(const std::string& temporary_folder)
-        : sorter(sort_memory, temporary_folder), rows(temporary_folder)
+        : sorter(std::in_place, sort_memory, temporary_folder), rows(temporary_folder)
     {
     }
 
@@ -51,13 +53,13 @@ struct BlobIndex::State {
     std::vector<SegmentId> segments;
     std::vector<FoundCheckpoint> checkpoints;
     std::vector<std::pair<SessionId, Timestamp>> writers;
-    RowSorter sorter; ///< while segments are loaded
+    std::optional<RowSorter> sorter; ///< only while segments are loaded
     RowFile rows;
     std::vector<bool> row_condemned; ///< by ordinal; empty: none is
 
     mutable std::shared_mutex mutex; // guards the rest: what this session adds
     std::deque<IndexedPack> packs;
-    std::deque<std::vector<IndexedFrame>> frames;
+    FrameTable frames; ///< of `packs`
     std::unordered_map<PackId, std::uint32_t, IdHash> pack_numbers;
     std::unordered_multimap<BlobId, BlobPlace, IdHash> added;
     BlobTable claimed;
@@ -72,12 +74,7 @@ struct BlobIndex::State {
         const bool is_condemned = condemned.packs.find(pack.id) != condemned.packs.end();
         packs.push_back(
             {pack.id, pack.size, is_condemned, static_cast<std::uint32_t>(pack.frames.size())});
-        std::vector<IndexedFrame>& own = frames.emplace_back();
-        for (const SegmentFrame& frame : pack.frames) {
-            own.push_back({frame.key_class, records.at(frame.key_record), frame.nonce,
-                           frame.encoding, frame.offset, frame.stored_size, frame.plain_size,
-                           frame.blobs});
-        }
+        frames.add(pack, records);
         return number;
     }
 
@@ -88,7 +85,7 @@ struct BlobIndex::State {
             numbers.push_back(add_pack(pack, segment.footer.key_records));
         }
         for (const SegmentEntry& entry : segment.entries) {
-            sorter.add(
+            sorter->add(
                 {entry.id,
                  {numbers[entry.pack], entry.frame, entry.offset, entry.length, entry.kind}});
         }
@@ -99,17 +96,61 @@ struct BlobIndex::State {
         }
     }
 
+    /// As many at a time as the store is worth asking side by side.
+    void load_segments(Repository& repository, const std::vector<SegmentId>& ids,
+                       std::vector<std::string>* damaged, const std::stop_token& stop)
+    {
+        const std::size_t connections =
+            std::max(1U, repository.store().describe(stop).max_concurrency);
+        std::atomic<std::size_t> next{0};
+        WorkerGroup group(stop);
+        for (std::size_t i = 0; i < std::min(connections, ids.size()); ++i) {
+            group.start("index", [&](const std::stop_token& stopped) {
+                for (std::size_t at = next++; at < ids.size(); at = next++) {
+                    throw_if_stopped(stopped);
+                    load_segment(repository, ids[at], damaged, stopped);
+                }
+            });
+        }
+        group.join();
+        throw_if_stopped(stop);
+    }
+
+    void load_segment(Repository& repository, const SegmentId& id,
+                      std::vector<std::string>* damaged, const std::stop_token& stop)
+    {
+        try {
+            const Segment segment = read_segment(repository, id, stop);
+            const std::unique_lock lock(mutex);
+            add_segment(segment);
+            segments.push_back(id);
+        } catch (const Error& error) {
+            const bool gone = error.code() == ErrorCode::not_found &&
+                              !repository.store().stat(segment_key(id), stop);
+            if (gone) {
+                return; // replaced meanwhile: what it said stands elsewhere, or costs deduplication
+                        // only
+            }
+            if (error.code() != ErrorCode::damaged || damaged == nullptr) {
+                throw;
+            }
+            const std::unique_lock lock(mutex);
+            damaged->push_back(fmt::format("{}: {}", segment_key(id), error.what()));
+        }
+    }
+
     void finish_loading()
     {
         const bool any_condemned = std::any_of(
             packs.begin(), packs.end(), [](const IndexedPack& pack) { return pack.condemned; });
-        rows.reserve(sorter.added());
-        sorter.drain([&](const IndexRow& row) {
+        rows.reserve(sorter->added());
+        sorter->drain([&](const IndexRow& row) {
             rows.add(row);
             if (any_condemned) {
                 row_condemned.push_back(packs[row.place.pack].condemned);
             }
         });
+        sorter.reset();
         rows.finish();
         std::sort(checkpoints.begin(), checkpoints.end(),
                   [](const FoundCheckpoint& a, const FoundCheckpoint& b) {
@@ -145,23 +186,7 @@ std::unique_ptr<BlobIndex> BlobIndex::load(Repository& repository, const Condemn
     std::unique_ptr<BlobIndex> index(new BlobIndex(cache.empty() ? temporary_folder() : cache));
     State& state = *index->state_;
     state.condemned = condemned;
-    for (const SegmentId& id : list_segments(repository, freshness, stop)) {
-        try {
-            state.add_segment(read_segment(repository, id, stop));
-            state.segments.push_back(id);
-        } catch (const Error& error) {
-            const bool gone = error.code() == ErrorCode::not_found &&
-                              !repository.store().stat(segment_key(id), stop);
-            if (gone) {
-                continue; // replaced meanwhile: what it said stands elsewhere, or costs
-                          // deduplication only
-            }
-            if (error.code() != ErrorCode::damaged || damaged == nullptr) {
-                throw;
-            }
-            damaged->push_back(fmt::format("{}: {}", segment_key(id), error.what()));
-        }
-    }
+    state.load_segments(repository, list_segments(repository, freshness, stop), damaged, stop);
     state.finish_loading();
     return index;
 }
@@ -225,13 +250,13 @@ std::uint32_t BlobIndex::packs() const
 IndexedFrame BlobIndex::frame(std::uint32_t pack, std::uint32_t number) const
 {
     const std::shared_lock lock(state_->mutex);
-    return state_->frames.at(pack).at(number);
+    return state_->frames.frame(pack, number);
 }
 
 std::vector<IndexedFrame> BlobIndex::frames(std::uint32_t pack) const
 {
     const std::shared_lock lock(state_->mutex);
-    return state_->frames.at(pack);
+    return state_->frames.frames(pack);
 }
 
 std::uint64_t BlobIndex::size() const

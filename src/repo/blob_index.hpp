@@ -2,6 +2,7 @@
 
 #include "format/index_segment.hpp"
 #include "repo/condemned.hpp"
+#include "repo/frame_table.hpp"
 #include "repo/index_row.hpp"
 
 #include <functional>
@@ -12,17 +13,6 @@
 
 namespace backstay::core
 {
-
-struct IndexedFrame {
-    KeyClass key_class = KeyClass::data;
-    KeyRecord key_record;
-    Nonce nonce{};
-    Encoding encoding = Encoding::raw;
-    std::uint64_t offset = 0;
-    std::uint32_t stored_size = 0;
-    std::uint32_t plain_size = 0;
-    std::uint32_t blobs = 0;
-};
 
 struct IndexedPack {
     PackId id{};

@@ -1,13 +1,24 @@
 #include "repo/blob_table.hpp"
 
+#include <cstring>
+
 namespace backstay::core
 {
 
-std::size_t BlobTable::find(const BlobId& id) const
+/// Never all zero, which marks a free slot.
+BlobTable::Slot BlobTable::slot_of(const BlobId& id)
+{
+    Slot slot{};
+    std::memcpy(slot.data(), id.bytes.data(), sizeof slot);
+    slot[1] |= slot == Slot{} ? 1 : 0;
+    return slot;
+}
+
+std::size_t BlobTable::find(const Slot& slot) const
 {
     const std::size_t mask = slots_.size() - 1;
-    std::size_t at = IdHash{}(id)&mask;
-    while (slots_[at] != BlobId{} && slots_[at] != id) {
+    std::size_t at = static_cast<std::size_t>(slot[0]) & mask;
+    while (slots_[at] != Slot{} && slots_[at] != slot) {
         at = (at + 1) & mask;
     }
     return at;
@@ -19,11 +30,12 @@ bool BlobTable::insert(const BlobId& id)
     if (used_ * 4 >= slots_.size() * 3) {
         grow();
     }
-    const std::size_t at = find(id);
-    if (slots_[at] == id) {
+    const Slot slot = slot_of(id);
+    const std::size_t at = find(slot);
+    if (slots_[at] == slot) {
         return false;
     }
-    slots_[at] = id;
+    slots_[at] = slot;
     ++used_;
     return true;
 }
@@ -31,11 +43,11 @@ bool BlobTable::insert(const BlobId& id)
 void BlobTable::grow()
 {
     constexpr std::size_t first_size = 1024;
-    std::vector<BlobId> old(slots_.empty() ? first_size : slots_.size() * 2);
+    std::vector<Slot> old(slots_.empty() ? first_size : slots_.size() * 2);
     old.swap(slots_);
-    for (const BlobId& id : old) {
-        if (id != BlobId{}) {
-            slots_[find(id)] = id;
+    for (const Slot& slot : old) {
+        if (slot != Slot{}) {
+            slots_[find(slot)] = slot;
         }
     }
 }
@@ -43,7 +55,8 @@ void BlobTable::grow()
 bool BlobTable::contains(const BlobId& id) const
 {
     const std::lock_guard lock(mutex_);
-    return !slots_.empty() && slots_[find(id)] == id;
+    const Slot slot = slot_of(id);
+    return !slots_.empty() && slots_[find(slot)] == slot;
 }
 
 std::size_t BlobTable::size() const

@@ -19,6 +19,9 @@ namespace backstay::core
 namespace
 {
 
+/// Beyond that a segment is written before its time: what is waiting to be said takes memory.
+constexpr std::size_t max_segment_entries = 64 * 1024;
+
 /// Blobs gathered for one frame, on their way to a worker.
 struct PlainFrame {
     KeyClass key_class = KeyClass::data;
@@ -151,7 +154,7 @@ struct BlobWriter::State {
     PackPtr data_pack;
     PackPtr meta_pack;
 
-    std::mutex stored_mutex; // guards what the next segment says
+    mutable std::mutex stored_mutex; // guards what the next segment says
     std::vector<KeyRecord> key_records;
     std::vector<SegmentPack> stored_packs;
     std::vector<SegmentEntry> stored_entries;
@@ -310,6 +313,9 @@ struct BlobWriter::State {
                 pack->writing.wait(left);
             }
             store_pack(*pack);
+            if (segment_is_large()) {
+                write_news(std::nullopt);
+            }
             pack->buffer.clear();
             packs.put(std::move(pack));
             packs_in_flight.end();
@@ -389,6 +395,32 @@ struct BlobWriter::State {
         }
         stored_packs.push_back(std::move(row));
         stored_entries.insert(stored_entries.end(), entries.begin(), entries.end());
+    }
+
+    bool segment_is_large() const
+    {
+        const std::lock_guard lock(stored_mutex);
+        return stored_entries.size() >= max_segment_entries;
+    }
+
+    /// Says in a segment what has been stored since the last.
+    void write_news(std::optional<Checkpoint> checkpoint)
+    {
+        std::vector<KeyRecord> records;
+        std::vector<SegmentPack> packs_written;
+        std::vector<SegmentEntry> entries;
+        {
+            const std::lock_guard lock(stored_mutex);
+            records = std::exchange(key_records, {});
+            packs_written = std::exchange(stored_packs, {});
+            entries = std::exchange(stored_entries, {});
+        }
+        const SegmentId id =
+            write_segment(repository, session, std::move(records), std::move(packs_written),
+                          std::move(entries), std::move(checkpoint), stop);
+        if (const auto info = repository.store().stat(segment_key(id), stop)) {
+            bytes_stored += info->size;
+        }
     }
 
     /// Everything handed over is durable when this returns.
@@ -496,21 +528,7 @@ void BlobWriter::publish(std::optional<Checkpoint> checkpoint)
     if (state_->options.discard) {
         return;
     }
-    std::vector<KeyRecord> records;
-    std::vector<SegmentPack> packs;
-    std::vector<SegmentEntry> entries;
-    {
-        const std::lock_guard lock(state_->stored_mutex);
-        records = std::exchange(state_->key_records, {});
-        packs = std::exchange(state_->stored_packs, {});
-        entries = std::exchange(state_->stored_entries, {});
-    }
-    const SegmentId id =
-        write_segment(state_->repository, state_->session, std::move(records), std::move(packs),
-                      std::move(entries), std::move(checkpoint), state_->stop);
-    if (const auto info = state_->repository.store().stat(segment_key(id), state_->stop)) {
-        state_->bytes_stored += info->size;
-    }
+    state_->write_news(std::move(checkpoint));
 }
 
 void BlobWriter::finish()

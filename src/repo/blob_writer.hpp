@@ -9,9 +9,11 @@ namespace backstay::core
 {
 
 struct BlobWriterOptions {
-    int compression = 2;             ///< zstd's level; 0: raw
-    unsigned threads = 2;            ///< that compress and seal
-    std::uint64_t memory = 64 * MiB; ///< for frames and packs; packs shrink if need be
+    int compression = 2;  ///< zstd's level; 0: raw
+    unsigned threads = 2; ///< that compress and seal
+    /// For frames and packs; packs shrink if need be. A store with several connections takes
+    /// another pack's size for each but the first.
+    std::uint64_t memory = 64 * MiB;
     /// --dry-run: everything but storing.
     bool discard = false;
 };
