@@ -52,10 +52,17 @@ def recovered(server):
     return server
 
 
-def archived(server):
-    """Ends the segment and waits until it is archived; its name."""
+def end_segment(server):
+    """Its name. Right at the beginning of a segment the server still names the one before, so something is written first."""
+    server.sql("create table if not exists filler (n int); insert into filler values (1)")
     name = server.value("select pg_walfile_name(pg_current_wal_lsn())")
     server.sql("select pg_switch_wal()")
+    return name
+
+
+def archived(server):
+    """Ends the segment and waits until it is archived; its name."""
+    name = end_segment(server)
     server.wait_until(f"select coalesce(last_archived_wal >= '{name}', false) from pg_stat_archiver", wait=60)
     return name
 
@@ -137,6 +144,22 @@ def only_whole_segments_of_one_history_are_taken(place):
         print(f"wal-fetch took {time.monotonic() - begin:.3f} s")
 
 
+def a_gap_in_the_log_is_found_by_check(place):
+    as_server(place)
+    with PostgresServer(place.path / "server", settings=["wal_keep_size = 256MB"]) as server:
+        names = [end_segment(server) for _ in range(4)]
+        for name in (names[0], names[3]):
+            place.run("wal-push", server.data / "pg_wal" / name)
+        problem, = [record for record in place.json("check", status=5) if record["type"] == "problem"]
+        assert names[1] in problem["message"] and names[2] in problem["message"], problem
+        place.run("backup", "--postgres", server.conninfo(), "--checkpoint", "fast")
+        notice, = [record for record in place.json("check") if record["type"] == "notice"]
+        assert names[1] in notice["message"], notice
+        for name in names[1:3]:
+            place.run("wal-push", server.data / "pg_wal" / name)
+        assert not [record for record in place.json("check") if record["type"] == "notice"]
+
+
 def wait_for_segments(place, wanted, wait=60):
     deadline = time.monotonic() + wait
     while True:
@@ -151,12 +174,6 @@ def receiver(place, server):
     return place.start("wal-receive", "--postgres", server.conninfo(), "--create-slot", stdout=subprocess.DEVNULL, stderr=open(place.path / "receiver.log", "ab"))  # pylint: disable=consider-using-with
 
 
-def end_segment(server):
-    name = server.value("select pg_walfile_name(pg_current_wal_lsn())")
-    server.sql("create table if not exists filler (n int); insert into filler values (1); select pg_switch_wal()")
-    return name
-
-
 def a_slot_is_received_through_kills_and_restarts_without_a_gap(place):
     as_server(place)
     with PostgresServer(place.path / "server") as server:
@@ -165,7 +182,7 @@ def a_slot_is_received_through_kills_and_restarts_without_a_gap(place):
             server.wait_until("select count(*) = 1 from pg_replication_slots where active", wait=20)
             names = [end_segment(server) for _ in range(3)]
             wait_for_segments(place, names)
-            server.wait_until(f"select pg_walfile_name(restart_lsn) > '{names[-1]}' from pg_replication_slots", wait=20)
+            server.wait_until(f"select pg_walfile_name(restart_lsn) >= '{names[-1]}' from pg_replication_slots", wait=20)
             process.kill()
             process.wait()
             server.wait_until("select count(*) = 0 from pg_replication_slots where active", wait=20)
@@ -233,7 +250,7 @@ def the_log_is_kept_as_long_as_a_backup_needs_it(place):
 
 def main():
     tests = [an_archived_log_takes_a_cluster_to_any_second, only_whole_segments_of_one_history_are_taken, a_slot_is_received_through_kills_and_restarts_without_a_gap,
-             a_receiver_follows_a_promotion, the_log_is_kept_as_long_as_a_backup_needs_it]
+             a_gap_in_the_log_is_found_by_check, a_receiver_follows_a_promotion, the_log_is_kept_as_long_as_a_backup_needs_it]
     names = sys.argv[2:]
     return run_all([test for test in tests if not names or any(name in test.__name__ for name in names)], sys.argv[1])
 

@@ -2,6 +2,7 @@
 
 #include "base/error.hpp"
 #include "base/worker_group.hpp"
+#include "engine/log_archive.hpp"
 #include "engine/marks.hpp"
 #include "engine/pack_check.hpp"
 #include "repo/blob_reader.hpp"
@@ -69,6 +70,7 @@ public:
         }
         check_snapshots(list);
         check_chains(list, condemned);
+        check_logs(list);
         return summary(list);
     }
 
@@ -212,6 +214,20 @@ private:
         const PackId& id = index_->pack(place.pack).id;
         return lost_packs_.find(id) == lost_packs_.end() &&
                lost_frames_.find({id, place.frame}) == lost_frames_.end();
+    }
+
+    /// A hole in a server's log is no damage of the repository, but ends what can be recovered.
+    void check_logs(const SnapshotList& list)
+    {
+        for (const LogGap& gap : log_gaps(list)) {
+            const std::string what = fmt::format("the log of system {} has a gap from {} to {}",
+                                                 gap.system_id, gap.first, gap.last);
+            if (gap.ends_recovery) {
+                problem("log", "", what + ": no recovery gets over it; make a new physical backup");
+            } else {
+                notice(what + ": a later backup gets over it, earlier ones do not");
+            }
+        }
     }
 
     void take_damage(const PackChecker::Damage& damage)

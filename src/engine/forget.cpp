@@ -1,10 +1,9 @@
 #include "engine/forget.hpp"
 
-#include "engine/log_archive.hpp"
-
 #include "base/error.hpp"
 #include "base/worker_group.hpp"
 #include "engine/listing.hpp"
+#include "engine/log_archive.hpp"
 #include "engine/store_rights.hpp"
 #include "repo/session.hpp"
 

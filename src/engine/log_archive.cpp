@@ -12,6 +12,7 @@
 #include <charconv>
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <set>
 #include <sys/stat.h>
 
 namespace backstay::core
@@ -109,10 +110,10 @@ LogFile open_log_file(const std::string& path)
 
 /// Of a segment from itself, which then is proved to be whole; of other files from the control file
 /// beside.
-std::uint64_t system_id_of(const LogFile& file, const std::string& path)
+LogOrigin origin_of(const LogFile& file, const std::string& path)
 {
     if (!is_segment_name(file.name)) {
-        return read_system_id(data_directory_of(path));
+        return {std::to_string(read_system_id(data_directory_of(path))), 0};
     }
     Bytes bytes(log_file_header_size);
     bytes.resize(read_at(file.file->get(), 0, bytes, path));
@@ -121,10 +122,10 @@ std::uint64_t system_id_of(const LogFile& file, const std::string& path)
         throw Error(ErrorCode::invalid, "this is no segment of a write-ahead log", path);
     }
     check_segment(file.name, *header, file.size);
-    return header->system_id;
+    return {std::to_string(header->system_id), header->segment_size};
 }
 
-std::string record_of(const std::string& system_id, const std::vector<LogFile>& files,
+std::string record_of(const LogOrigin& origin, const std::vector<LogFile>& files,
                       const std::vector<std::string>& hashes)
 {
     Record list = Record::list();
@@ -134,7 +135,8 @@ std::string record_of(const std::string& system_id, const std::vector<LogFile>& 
         list.add(std::move(file));
     }
     Record record;
-    record.set("kind", "postgres").set("method", "log").set("system_id", system_id);
+    record.set("kind", "postgres").set("method", "log").set("system_id", origin.system_id);
+    record.set("wal_segment_size", origin.segment_size);
     return record.set("files", std::move(list)).json();
 }
 
@@ -271,8 +273,8 @@ std::string LogArchive::last_segment(std::uint32_t timeline) const
     return last;
 }
 
-Record store_log_files(Repository& repository, const std::string& system_id,
-                       std::vector<LogFile> files, const EngineLimits& limits, JobContext& context)
+Record store_log_files(Repository& repository, const LogOrigin& origin, std::vector<LogFile> files,
+                       const EngineLimits& limits, JobContext& context)
 {
     std::vector<std::string> hashes;
     for (const LogFile& file : files) {
@@ -280,7 +282,7 @@ Record store_log_files(Repository& repository, const std::string& system_id,
     }
     {
         const SnapshotList list = list_snapshots(repository, context.stop());
-        leave_out_stored(LogArchive(list, system_id), files, hashes);
+        leave_out_stored(LogArchive(list, origin.system_id), files, hashes);
     }
     const std::uint64_t count = files.size();
     Record backup;
@@ -288,8 +290,8 @@ Record store_log_files(Repository& repository, const std::string& system_id,
         BackupSource source;
         source.name = source_name;
         source.kind = source_kind;
-        source.roots = {system_id};
-        const std::string record = record_of(system_id, files, hashes);
+        source.roots = {origin.system_id};
+        const std::string record = record_of(origin, files, hashes);
         source.source = make_log_files_source(std::move(files), record);
         BackupOptions options;
         options.kind = "log";
@@ -304,8 +306,8 @@ Record push_log_file(Repository& repository, const LogPushOptions& options,
                      const EngineLimits& limits, JobContext& context)
 {
     std::vector<LogFile> files{open_log_file(options.path)};
-    const std::string system_id = std::to_string(system_id_of(files.front(), options.path));
-    return store_log_files(repository, system_id, std::move(files), limits, context);
+    const LogOrigin origin = origin_of(files.front(), options.path);
+    return store_log_files(repository, origin, std::move(files), limits, context);
 }
 
 Record fetch_log_file(Repository& repository, const LogFetchOptions& options,
@@ -332,6 +334,52 @@ Record fetch_log_file(Repository& repository, const LogFetchOptions& options,
     summary.set("command", "wal-fetch").set("snapshot", place->snapshot->record.id.hex());
     summary.set("bytes_written", size);
     return std::move(summary.set("problems", 0).set("verdict", "ok"));
+}
+
+std::vector<LogGap> log_gaps(const SnapshotList& list)
+{
+    struct System {
+        std::uint64_t segment_size = 0;
+        std::map<std::uint32_t, std::set<std::uint64_t>> segments; // by timeline
+        std::string newest_begin;                                  // of a physical backup
+    };
+    std::map<std::string, System> systems;
+    for (const Snapshot& snapshot : list.snapshots) {
+        if (const auto begin = begin_of(snapshot)) {
+            std::string& newest = systems[begin->system_id].newest_begin;
+            newest = std::max(newest, begin->segment);
+        }
+        const Record record = snapshot.record.kind == "log" ? log_record(snapshot) : Record();
+        const auto size = static_cast<std::uint64_t>(record.number("wal_segment_size"));
+        if (!is_log_segment_size(size)) {
+            continue;
+        }
+        System& system = systems[record.text("system_id")];
+        system.segment_size = size;
+        for_each_file(record, [&](const std::string& name, const std::string&) {
+            if (const auto segment = parse_segment_name(name, size)) {
+                system.segments[segment->timeline].insert(segment->number);
+            }
+        });
+    }
+    std::vector<LogGap> gaps;
+    for (const auto& [id, system] : systems) {
+        for (const auto& [timeline, numbers] : system.segments) {
+            std::optional<std::uint64_t> before;
+            for (const std::uint64_t number : numbers) {
+                if (before && number - *before > 1) {
+                    const auto name = [&](std::uint64_t missing) {
+                        return segment_name({timeline, missing}, system.segment_size);
+                    };
+                    const std::string last = name(number - 1);
+                    gaps.push_back({id, name(*before + 1), last,
+                                    last.substr(timeline_digits) >= system.newest_begin});
+                }
+                before = number;
+            }
+        }
+    }
+    return gaps;
 }
 
 std::vector<const Snapshot*> unneeded_logs(const SnapshotList& list, const std::vector<bool>& kept)

@@ -38,11 +38,17 @@ private:
 /// The path of the file within a snapshot of kind "log".
 std::string log_file_path(const std::string& name);
 
+/// Where files of the log come from.
+struct LogOrigin {
+    std::string system_id;
+    std::uint64_t segment_size = 0; ///< 0: not known
+};
+
 /// Stores files as one snapshot of kind "log"; it counts when this returns. What is there already
 /// is left out. Throws Error{conflict} where a file of that name with other contents is there: two
 /// systems with one identifier went different ways. Returns the summary ("files", "bytes_stored").
-Record store_log_files(Repository& repository, const std::string& system_id,
-                       std::vector<LogFile> files, const EngineLimits& limits, JobContext& context);
+Record store_log_files(Repository& repository, const LogOrigin& origin, std::vector<LogFile> files,
+                       const EngineLimits& limits, JobContext& context);
 
 struct LogPushOptions {
     std::string path;
@@ -59,6 +65,15 @@ struct LogFetchOptions {
 /// One file for a server that recovers (restore_command). Throws Error{not_found}.
 Record fetch_log_file(Repository& repository, const LogFetchOptions& options,
                       const EngineLimits& limits, JobContext& context);
+
+/// Segments that are missing between others of one timeline.
+struct LogGap {
+    std::string system_id;
+    std::string first; ///< name of the first that is missing
+    std::string last;
+    bool ends_recovery = false; ///< no physical backup begins behind it
+};
+std::vector<LogGap> log_gaps(const SnapshotList& list);
 
 /// Of snapshots of kind "log": those that no physical backup among the kept ones needs any more,
 /// because it ended before the oldest of them of the same system began. `kept` tells for each

@@ -158,8 +158,8 @@ private:
     {
         const std::string name = file.name;
         const std::uint64_t bytes = file.size;
-        const Record stored =
-            store_log_files(repository_, facts_.system_id, {std::move(file)}, limits_, context_);
+        const Record stored = store_log_files(repository_, {facts_.system_id, facts_.segment_size},
+                                              {std::move(file)}, limits_, context_);
         if (stored.number("files") == 0) {
             return; // it was there already
         }
