@@ -4,14 +4,17 @@
     postgres_physical_test.py COMMAND [VERSION…]"""
 
 import os
+import resource
+import shutil
 import signal
+import subprocess
 import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "support"))
 
 from command_line import run_all  # noqa: E402  pylint: disable=wrong-import-position
-from postgres_server import PostgresServer, TOOLS, make_reachable, run_as_owner  # noqa: E402  pylint: disable=wrong-import-position
+from postgres_server import PostgresServer, TOOLS, give_to_owner, make_reachable, run_as_owner  # noqa: E402  pylint: disable=wrong-import-position
 
 VERSIONS = ["13", "15", "17", "18"]
 SUMS = "select (select sum(abalance) from pgbench_accounts) || ' ' || (select sum(bbalance) from pgbench_branches) || ' ' || " \
@@ -243,6 +246,84 @@ def an_interrupt_ends_a_backup_within_two_seconds(place):
     demand_no_snapshot(place)
 
 
+def a_wait_for_a_checkpoint_can_be_interrupted(place):
+    place.run("init")
+    with PostgresServer(place.path / "server", settings=["checkpoint_timeout = 1h", "checkpoint_completion_target = 1.0"]) as server:
+        fill(server)
+        process = place.start("--json", "backup", "--postgres", server.conninfo(), stdout=-1, stderr=-1)
+        server.wait_until("select count(*) = 1 from pg_stat_activity where backend_type = 'walsender' and state = 'active'", wait=20)
+        time.sleep(0.5)
+        assert process.poll() is None, process.communicate()
+        process.send_signal(signal.SIGINT)
+        demand_ended(process, 4, 2)
+        demand_nothing_left(server)
+    demand_no_snapshot(place)
+
+
+def an_archiver_that_hangs_does_not_hold_a_backup_up(place):
+    place.run("init")
+    with PostgresServer(place.path / "server", settings=["archive_mode = on", "archive_command = 'sleep 600'"]) as server:
+        fill(server)
+        begin = time.monotonic()
+        back_up(place, server)
+        assert time.monotonic() - begin < 30
+        demand_nothing_left(server)
+
+
+def a_promotion_ends_the_backup_of_a_standby(place):
+    place.run("init")
+    with PostgresServer(place.path / "server") as server:
+        fill(server)
+        data = place.path / "standby" / "data"
+        make_reachable(data.parent)
+        run_as_owner(TOOLS / "pg_basebackup", "-D", data, "-R", "-c", "fast", "-d", server.conninfo())
+        with PostgresServer(data.parent, data=data) as standby:
+            standby.wait_until("select pg_last_wal_receive_lsn() is not null")
+            process = slow_backup(place, standby)
+            standby.sql("select pg_promote()")
+            demand_ended(process, 1, 30)
+            demand_nothing_left(standby)
+    demand_no_snapshot(place)
+
+
+def only_the_server_that_the_certificate_names_is_believed(place):
+    place.run("init")
+    with PostgresServer(place.path / "server", hba=["hostssl all all 127.0.0.1/32 trust", "hostssl replication all 127.0.0.1/32 trust", "local all all trust"]) as server:
+        for name, key in (("right", server.data / "server.key"), ("wrong", place.path / "wrong.key")):
+            subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", f"/CN={name}", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1",
+                            "-keyout", key, "-out", place.path / f"{name}.crt"], check=True, capture_output=True)
+        shutil.copy(place.path / "right.crt", server.data / "server.crt")
+        for file in (server.data / "server.crt", server.data / "server.key"):
+            file.chmod(0o600)
+            give_to_owner(file)
+        server.stop()
+        with open(server.data / "postgresql.conf", "a", encoding="utf-8") as configuration:
+            configuration.write("ssl = on\n")
+        server.start()
+        secure = server.conninfo() + f" sslmode=verify-full sslrootcert={place.path}"
+        place.run("backup", "--postgres", secure + "/right.crt", "--checkpoint", "fast")
+        place.run("backup", "--postgres", secure + "/wrong.crt", "--checkpoint", "fast", status=1)
+        assert "certificate verify failed" in place.stderr, place.stderr
+        place.run("backup", "--postgres", server.conninfo() + " sslmode=disable", "--checkpoint", "fast", status=1)
+        assert "pg_hba.conf" in place.stderr, place.stderr
+        demand_nothing_left(server)
+
+
+def a_restore_that_cannot_be_finished_leaves_nothing(place):
+    place.run("init")
+    space = empty_folder(place.path / "space")
+    with PostgresServer(place.path / "server") as server:
+        fill(server)
+        server.sql(f"create tablespace one location '{space}'")
+        back_up(place, server)
+    there = empty_folder(place.path / "there")
+    moved = place.path / "moved"
+    limit = {"preexec_fn": lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (5 << 20, 5 << 20))}  # as a full disk is: some files go, larger ones do not
+    process = place.start("restore", "latest", "--to-postgres-directory", there, "--map-tablespace", f"{space}={moved}", stdout=-1, stderr=-1, **limit)
+    demand_ended(process, 1, 30)
+    assert not list(there.iterdir()) and not moved.exists()
+
+
 def a_killed_backup_leaves_neither_slot_nor_snapshot(place):
     place.run("init")
     with PostgresServer(place.path / "server") as server:
@@ -351,6 +432,11 @@ TESTS = [
     a_standby_can_be_backed_up,
     damaged_pages_are_named_and_the_snapshot_is_kept,
     an_interrupt_ends_a_backup_within_two_seconds,
+    a_wait_for_a_checkpoint_can_be_interrupted,
+    an_archiver_that_hangs_does_not_hold_a_backup_up,
+    a_promotion_ends_the_backup_of_a_standby,
+    only_the_server_that_the_certificate_names_is_believed,
+    a_restore_that_cannot_be_finished_leaves_nothing,
     a_killed_backup_leaves_neither_slot_nor_snapshot,
     a_killed_walsender_ends_the_backup,
     a_terminated_log_receiver_ends_the_backup,
