@@ -63,6 +63,11 @@ S3Options s3_options(const OptionSet& set)
     const std::string encryption = set.text("s3-encryption");
     options.encryption = encryption == "bucket" ? std::string() : encryption;
     options.kms_key = set.text("s3-kms-key");
+    const std::string lock = set.text("s3-lock-mode");
+    options.lock_mode = lock == "governance"   ? "GOVERNANCE"
+                        : lock == "compliance" ? "COMPLIANCE"
+                                               : "";
+    options.lock_days = static_cast<std::uint32_t>(set.number("s3-lock-days"));
     return options;
 }
 

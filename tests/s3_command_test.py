@@ -234,6 +234,37 @@ def a_bucket_with_versions_takes_backups_and_wants_alone_to_prune(place):
     assert place.summary("check", "--read-data")["verdict"] == "ok"
 
 
+def requests_seen():
+    """How many the server logged."""
+    time.sleep(0.3)
+    return (SERVER.path / "log" / "client.rgw.log").read_text(errors="replace").count('HTTP/1.1"')
+
+
+def traffic_of(place, *arguments):
+    records = place.json(*arguments)
+    assert records[-1]["type"] == "summary" and records[-2]["type"] == "traffic", records
+    return records[-2]
+
+
+def requests_are_few_and_counted_as_the_server_counts_them(place):
+    bucket = use_bucket(place)
+    live = place.path / "live"
+    make_files(live, count=60, largest=2_000_000)
+    place.run("init", "--pack-size", "8MiB")
+    before = requests_seen()
+    traffic = traffic_of(place, "backup", live)
+    made = traffic["writes"] + traffic["reads"] + traffic["removes"]
+    assert requests_seen() - before == made, (traffic, requests_seen() - before)
+    packs = len([key for key in client().keys(bucket) if "/packs/" in key])
+    assert packs >= 4 and made <= 1.05 * packs + 20, (traffic, packs)
+    assert traffic["retries"] == 0 and traffic["bytes_sent"] > 20_000_000 and traffic["cost_millionths"] > 0, traffic
+    place.run("snapshots")
+    again = traffic_of(place, "snapshots")
+    assert again["reads"] == 3 and again["writes"] == 2 + 3, again  # config and keys; snapshots/, gc/ and notes/ are listed, too
+    place.run("-v", "snapshots")
+    assert "requests: 5 writes, 3 reads" in place.stderr and "$" in place.stderr, place.stderr
+
+
 class Elsewhere(http.server.BaseHTTPRequestHandler):
     """A server that knows better where the bucket is."""
 
@@ -299,6 +330,7 @@ TESTS = [
     what_is_wrong_is_said_in_one_sentence,
     a_writer_who_may_not_delete_goes_on_making_backups,
     a_bucket_with_versions_takes_backups_and_wants_alone_to_prune,
+    requests_are_few_and_counted_as_the_server_counts_them,
     a_region_that_stays_wrong_is_named,
     an_expired_certificate_is_said_to_be_expired,
 ]

@@ -44,18 +44,21 @@ struct Server {
         return options;
     }
 
-    void ask_bucket(const std::string& bucket, const std::string& query = {},
-                    std::string_view body = {}) const
+    HttpReply ask_bucket(const std::string& bucket, const std::string& query = {},
+                         std::string_view body = {}, const HeaderList& headers = {},
+                         const std::string& key = {}) const
     {
         S3Location place;
         place.endpoint = http;
         place.bucket = bucket;
         S3Request request;
         request.operation = "change the bucket";
-        request.method = "PUT";
+        request.method = key.empty() ? "PUT" : "GET";
+        request.key = key;
         request.query = query;
+        request.headers = headers;
         request.body = as_bytes(body);
-        S3RequestSender(place, options()).demand(request, {});
+        return S3RequestSender(place, options()).demand(request, {});
     }
 
     std::string new_bucket() const
@@ -231,4 +234,24 @@ TEST_CASE("what is wrong with a bucket or a key is said in one sentence")
         CHECK(says(error, "cannot list the objects in bucket"));
         CHECK(says(error, "cannot connect"));
     }
+}
+
+TEST_CASE("what is locked is kept by the server for its time")
+{
+    const Server server;
+    const std::string bucket = random_name("locked");
+    server.ask_bucket(bucket, {}, {}, {{"x-amz-bucket-object-lock-enabled", "true"}});
+    S3Options options = server.options();
+    options.lock_mode = "GOVERNANCE";
+    options.lock_days = 2;
+    S3Store store("s3+" + server.http + "/" + bucket, options);
+    store.create("a", seeded_bytes(1, 10), {});
+    CHECK(get_object(store, "a", 10, {}) == seeded_bytes(1, 10));
+    const std::string retention = server.ask_bucket(bucket, "retention=", {}, {}, "a").body;
+    CHECK(retention.find("GOVERNANCE") != std::string::npos);
+    const std::string day =
+        format_time({system_clock().now().seconds + 2 * 24 * 3600, 0}).substr(0, 10);
+    CHECK(retention.find(day) != std::string::npos);
+    store.probe({});
+    CHECK_FALSE(store.describe({}).exclusive_create);
 }

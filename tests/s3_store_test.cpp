@@ -154,7 +154,8 @@ TEST_CASE("what will not pass is asked once")
                                                  {507, "InsufficientStorage", "no-space"},
                                                  {400, "EntityTooLarge", "storage"},
                                                  {418, "Teapot", "storage"}}) {
-        CAPTURE(code);
+        const std::string told = code;
+        CAPTURE(told);
         Rig rig;
         rig.fail("PUT", 100, [&, s = status, name = code](const FakeRequest&, FakeConnection& c) {
             FakeS3::refuse(c, s, name);
@@ -235,7 +236,8 @@ TEST_CASE("a part that is not the one asked for is refused")
           {206, "lines 10-19/100", "0123456789"},         // not bytes
           {206, "", "0123456789"},                        // not said
           {200, "", "0123456789"}}) {                     // the whole
-        CAPTURE(range);
+        const std::string told = range;
+        CAPTURE(told);
         Rig rig;
         rig.fail("GET", 100,
                  [&, s = status, r = range, b = body](const FakeRequest&, FakeConnection& c) {
@@ -674,8 +676,8 @@ TEST_CASE("a small object is read whole by one request, a large one by two, neve
                                                 {128 * 1024 + 1, 1 << 20, 2},
                                                 {1 << 20, 1 << 20, 2},
                                                 {0, 0, 1}}) {
-        CAPTURE(size);
-        CAPTURE(limit);
+        const std::string told = std::to_string(size) + " of " + std::to_string(limit);
+        CAPTURE(told);
         const Bytes bytes = seeded_bytes(7, static_cast<std::size_t>(size));
         rig.server.put("a/b/x", std::string(as_text(bytes)));
         const int before = rig.server.requests();
@@ -687,4 +689,46 @@ TEST_CASE("a small object is read whole by one request, a large one by two, neve
     rig.server.put("a/b/x", "x");
     CHECK(error_name_of([&] { get_object(*rig.store, "x", 0, {}); }) == "damaged");
     CHECK(error_name_of([&] { get_object(*rig.store, "y", 100, {}); }) == "not-found");
+}
+
+TEST_CASE("a bucket that wants the MD5 of what it keeps gets it, once it has said so")
+{
+    FakeS3Manners manners;
+    manners.wants_md5 = true;
+    S3Options options = options_for_fake();
+    options.largest_single_put = 10 * MiB;
+    Rig rig(manners, options);
+    rig.store->create("x", seeded_bytes(1, 10), {});
+    rig.store->create("packs/" + to_hex(sha256(seeded_bytes(2, MiB))), seeded_bytes(2, MiB), {});
+    CHECK(rig.server.requests() == 3);
+    rig.store->create("y", seeded_bytes(3, 11 * MiB), {});
+    CHECK(rig.server.objects().size() == 3);
+}
+
+TEST_CASE("what is to be locked says how and until when, a probe is not locked")
+{
+    FakeClock clock(system_clock().now());
+    FakeS3Manners manners;
+    manners.wants_md5 = true;
+    S3Options options = options_for_fake();
+    options.clock = &clock;
+    options.lock_mode = "COMPLIANCE";
+    options.lock_days = 10;
+    Rig rig(manners, options);
+    std::vector<FakeRequest> seen;
+    rig.server.fault = [&](const FakeRequest& request, FakeConnection&) {
+        seen.push_back(request);
+        return false;
+    };
+    rig.store->create("x", seeded_bytes(1, 10), {});
+    REQUIRE(seen.size() == 1);
+    CHECK(seen[0].header("x-amz-object-lock-mode") == "COMPLIANCE");
+    const auto until = parse_time(seen[0].header("x-amz-object-lock-retain-until-date"));
+    REQUIRE(until);
+    CHECK(until->seconds == clock.now().seconds + 10 * 24 * 3600);
+    rig.server.fault = [&](const FakeRequest& request, FakeConnection&) {
+        CHECK(request.header("x-amz-object-lock-mode").empty());
+        return false;
+    };
+    rig.store->probe({});
 }

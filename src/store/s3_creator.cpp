@@ -108,7 +108,8 @@ private:
 
 S3Creator::S3Creator(S3RequestSender& sender, const S3Options& options)
     : sender_(sender), headers_(headers_of_all(options)), large_headers_(headers_of_large(options)),
-      largest_single_put_(options.largest_single_put)
+      largest_single_put_(options.largest_single_put), lock_mode_(options.lock_mode),
+      lock_days_(options.lock_days), clock_(*options.clock), wants_md5_(!options.lock_mode.empty())
 {
 }
 
@@ -152,14 +153,14 @@ S3Reply S3Creator::put(const std::string& key, ByteSpan object, bool conditional
                        const std::stop_token& stop)
 {
     S3Request request = put_request(key, object);
-    request.headers = headers_of(object);
+    request.headers = headers_of(key, object);
     if (conditional) {
         add_condition(request.headers);
     }
     if (object.size() >= large_object) {
         request.payload_hash = promised_hash(key);
     }
-    S3Reply reply = sender_.send(request, stop);
+    S3Reply reply = send(request, stop);
     if (reply.ok() || request.payload_hash.empty() || reply.failure->status != 400) {
         return reply;
     }
@@ -168,7 +169,28 @@ S3Reply S3Creator::put(const std::string& key, ByteSpan object, bool conditional
         return reply;
     }
     request.payload_hash = hash;
-    return sender_.send(request, stop);
+    return send(request, stop);
+}
+
+/// A bucket with a default retention says only by its refusal that it wants an MD5, which costs
+/// more than the SHA-256 and proves less.
+S3Reply S3Creator::send(S3Request& request, const std::stop_token& stop)
+{
+    const auto add_md5 = [&request] {
+        request.headers.emplace_back("Content-MD5", to_base64(md5(request.body)));
+    };
+    if (wants_md5_ && !find_header(request.headers, "content-md5")) {
+        add_md5();
+    }
+    S3Reply reply = sender_.send(request, stop);
+    const bool asks = reply.failure && reply.failure->status == 400 &&
+                      reply.failure->message.find("Content-MD5") != std::string::npos;
+    if (asks && !find_header(request.headers, "content-md5")) {
+        wants_md5_ = true;
+        add_md5();
+        reply = sender_.send(request, stop);
+    }
+    return reply;
 }
 
 S3Reply S3Creator::put_in_parts(const std::string& key, ByteSpan object, bool conditional,
@@ -178,7 +200,7 @@ S3Reply S3Creator::put_in_parts(const std::string& key, ByteSpan object, bool co
     if (is_there(key, stop)) {
         throw_exists(key);
     }
-    S3Multipart upload(sender_, key, headers_of(object), stop);
+    S3Multipart upload(sender_, key, headers_of(key, object), wants_md5_, stop);
     const std::uint64_t part = s3_part_size(object.size());
     for (std::uint64_t at = 0; at < object.size(); at += part) {
         upload.add(object.subspan(at, std::min<std::uint64_t>(part, object.size() - at)), stop);
@@ -196,13 +218,24 @@ S3Reply S3Creator::put_in_parts(const std::string& key, ByteSpan object, bool co
     return reply;
 }
 
-HeaderList S3Creator::headers_of(ByteSpan object) const
+HeaderList S3Creator::headers_of(const std::string& key, ByteSpan object) const
 {
     HeaderList headers = headers_;
     if (object.size() >= large_object) {
         headers.insert(headers.end(), large_headers_.begin(), large_headers_.end());
     }
+    if (!lock_mode_.empty() && !key.starts_with("tmp/")) {
+        add_lock(headers);
+    }
     return headers;
+}
+
+void S3Creator::add_lock(HeaderList& headers) const
+{
+    constexpr std::int64_t day = 24 * 3600;
+    const Timestamp until{clock_.now().seconds + day * lock_days_, 0};
+    headers.emplace_back("x-amz-object-lock-mode", lock_mode_);
+    headers.emplace_back("x-amz-object-lock-retain-until-date", format_time(until));
 }
 
 bool S3Creator::is_there(const std::string& key, const std::stop_token& stop)

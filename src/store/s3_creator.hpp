@@ -41,7 +41,9 @@ private:
                          const std::stop_token& stop);
     S3Reply send_object(const std::string& key, ByteSpan object, bool conditional,
                         const std::stop_token& stop);
-    HeaderList headers_of(ByteSpan object) const;
+    S3Reply send(S3Request& request, const std::stop_token& stop);
+    HeaderList headers_of(const std::string& key, ByteSpan object) const;
+    void add_lock(HeaderList& headers) const;
     bool is_there(const std::string& key, const std::stop_token& stop);
 
     CreateIfAbsent try_twice(const std::string& key, const std::stop_token& stop);
@@ -52,6 +54,10 @@ private:
     const HeaderList headers_;       ///< of every object
     const HeaderList large_headers_; ///< of large ones, too
     const std::uint64_t largest_single_put_;
+    const std::string lock_mode_;
+    const std::uint32_t lock_days_;
+    const Clock& clock_;
+    std::atomic<bool> wants_md5_ = false; ///< as AWS does in buckets with Object Lock
     std::atomic<CreateIfAbsent> create_if_absent_ = CreateIfAbsent::untried;
 };
 

@@ -12,7 +12,7 @@ namespace backstay::core
 namespace
 {
 
-constexpr std::int64_t oldest = 7 * 24 * 3600; // no upload of ours takes that long
+constexpr std::int64_t oldest = std::int64_t{7} * 24 * 3600; // no upload of ours takes that long
 constexpr std::size_t largest_page = 8 * MiB;
 
 /// One tidying up.

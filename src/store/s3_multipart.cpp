@@ -1,5 +1,6 @@
 #include "store/s3_multipart.hpp"
 
+#include "codec/hash.hpp"
 #include "store/http_url.hpp"
 #include "store/retrying_store.hpp"
 #include "store/s3_listing.hpp"
@@ -52,9 +53,9 @@ std::uint64_t s3_part_size(std::uint64_t size)
     return std::max(usual_part, (least + MiB - 1) / MiB * MiB);
 }
 
-S3Multipart::S3Multipart(S3RequestSender& sender, std::string key, HeaderList headers,
+S3Multipart::S3Multipart(S3RequestSender& sender, std::string key, HeaderList headers, bool md5,
                          const std::stop_token& stop)
-    : sender_(sender), key_(std::move(key))
+    : sender_(sender), key_(std::move(key)), md5_(md5)
 {
     S3Request begin;
     begin.operation = "begin to store the object";
@@ -115,6 +116,9 @@ void S3Multipart::add(ByteSpan part, const std::stop_token& stop)
     request.key = key_;
     request.query = query(fmt::format("partNumber={}&", etags_.size() + 1));
     request.body = part;
+    if (md5_) {
+        request.headers.emplace_back("Content-MD5", to_base64(md5(part)));
+    }
     const S3Reply reply = send(request, stop).reply;
     if (reply.failure) {
         sender_.refuse(request, *reply.failure);

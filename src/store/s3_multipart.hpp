@@ -14,8 +14,9 @@ namespace backstay::core
 class S3Multipart
 {
 public:
-    /// Begins it. `headers` are the object's. Throws as S3RequestSender::demand().
-    S3Multipart(S3RequestSender& sender, std::string key, HeaderList headers,
+    /// Begins it. `headers` are the object's; with `md5` each part says its MD5. Throws as
+    /// S3RequestSender::demand().
+    S3Multipart(S3RequestSender& sender, std::string key, HeaderList headers, bool md5,
                 const std::stop_token& stop);
     ~S3Multipart();
     S3Multipart(const S3Multipart&) = delete;
@@ -41,6 +42,7 @@ private:
 
     S3RequestSender& sender_;
     const std::string key_;
+    const bool md5_;
     std::string upload_;
     std::vector<std::string> etags_;
     bool over_ = false;

@@ -31,6 +31,9 @@ struct S3Options {
     std::string encryption;    ///< "AES256", "aws:kms"; empty: the bucket's
     std::string kms_key;
 
+    std::string lock_mode;       ///< Object Lock: "GOVERNANCE", "COMPLIANCE"; empty: the bucket's
+    std::uint32_t lock_days = 0; ///< from an object's creation on
+
     std::uint32_t connections = 8;                ///< that the store's user had better open
     std::uint64_t largest_single_put = 128 * MiB; ///< more is stored in parts
 

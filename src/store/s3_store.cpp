@@ -17,7 +17,7 @@ namespace backstay::core
 namespace
 {
 
-constexpr std::uint64_t largest_object = 5 * 1024 * GiB;
+constexpr std::uint64_t largest_object = 5120 * GiB;
 
 const char* note_of(CreateIfAbsent found)
 {
@@ -52,8 +52,8 @@ struct S3Store::State {
     }
 };
 
-S3Store::S3Store(const std::string& uri, S3Options options)
-    : state_(std::make_unique<State>(uri, std::move(options)))
+S3Store::S3Store(const std::string& uri, const S3Options& options)
+    : state_(std::make_unique<State>(uri, options))
 {
 }
 

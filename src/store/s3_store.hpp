@@ -21,7 +21,7 @@ class S3Store : public ObjectStore
 {
 public:
     /// Sends nothing yet. Throws Error{invalid, unsupported} for settings that cannot be.
-    S3Store(const std::string& uri, S3Options options);
+    S3Store(const std::string& uri, const S3Options& options);
     ~S3Store() override;
 
     StoreDescription describe(const std::stop_token& stop) override;

@@ -26,6 +26,7 @@ struct FakeS3Manners {
     bool honours_conditions = true;      ///< false: passes over them without a word
     bool honours_only_in_peace = false;  ///< two at once both win
     bool knows_v2 = true;                ///< false: answers any list as ListObjects
+    bool wants_md5 = false;              ///< of every object, as a bucket with Object Lock
     bool knows_batches = true;           ///< false: 501 for DeleteObjects
     std::size_t page = 1000;             ///< keys of a list
     std::size_t smallest_part = 5 * MiB; ///< but for the last
@@ -81,7 +82,7 @@ public:
                        const HeaderList& headers = {}, std::string_view more = {})
     {
         connection.body();
-        say_no(connection, status, code, headers, more);
+        say_no(connection, status, code, headers, more, "No way.");
     }
 
     static std::string etag_of(std::string_view bytes)
@@ -118,23 +119,24 @@ private:
     };
 
     static void say_no(FakeConnection& connection, int status, std::string_view code,
-                       HeaderList headers, std::string_view more)
+                       HeaderList headers, std::string_view more, std::string_view message)
     {
         headers.emplace_back("x-amz-request-id", "REQUEST7");
         connection.reply(status,
-                         fmt::format("<?xml version=\"1.0\"?><Error><Code>{}</Code><Message>No "
-                                     "way.</Message>{}</Error>",
-                                     code, more),
+                         fmt::format("<?xml version=\"1.0\"?><Error><Code>{}</Code><Message>{}"
+                                     "</Message>{}</Error>",
+                                     code, message, more),
                          headers);
     }
 
     static void refuse(const Call& call, int status, std::string_view code,
-                       const HeaderList& headers = {}, std::string_view more = {})
+                       const HeaderList& headers = {}, std::string_view more = {},
+                       std::string_view message = "No way.")
     {
         if (call.request.method == "HEAD") {
             call.connection.send(FakeConnection::head(status, 0, headers));
         } else {
-            say_no(call.connection, status, code, headers, more);
+            say_no(call.connection, status, code, headers, more, message);
         }
     }
 
@@ -241,6 +243,17 @@ private:
     void answer(const Call& call)
     {
         const std::string& method = call.request.method;
+        const std::string digest = call.request.header("content-md5");
+        if (!digest.empty() && digest != to_base64(md5(as_bytes(call.body)))) {
+            refuse(call, 400, "BadDigest");
+            return;
+        }
+        if (manners.wants_md5 && method == "PUT" && digest.empty()) {
+            refuse(call, 400, "InvalidRequest", {}, "",
+                   "Content-MD5 OR x-amz-checksum- HTTP header is required for Put Object requests "
+                   "with Object Lock parameters");
+            return;
+        }
         if (call.key.empty() && method == "GET" && call.has("uploads")) {
             list_uploads(call);
         } else if (call.key.empty() && method == "GET") {
