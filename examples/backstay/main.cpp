@@ -2,6 +2,7 @@
 #include "invocation.hpp"
 #include "job_runner.hpp"
 #include "parser.hpp"
+#include "profile.hpp"
 #include "text.hpp"
 
 #include <algorithm>
@@ -90,6 +91,7 @@ int run(const std::vector<std::string>& arguments)
             return exit_done;
         }
         name = parsed.given.command->name;
+        apply_profile(parsed.given);
         backstay::Cancel cancel;
         catch_signals(cancel);
         Invocation invocation(std::move(parsed.given), cancel);

@@ -76,6 +76,9 @@ const std::vector<OptionRow>& global_options()
              "The repository: a path, file:///path, s3://BUCKET/PREFIX or "
              "s3+https://HOST/BUCKET/PREFIX (else BACKSTAY_REPOSITORY)",
              'r'},
+            {"profile", "NAME",
+             "Take the repository, where its passphrase is and defaults from a profile in "
+             "~/.config/backstay/config.toml or /etc/backstay/config.toml"},
             {"json", "", "One JSON object a line, the summary last"},
             {"quiet", "", "Nothing but results and problems", 'q'},
             {"verbose", "", "Tell more", 'v'},
