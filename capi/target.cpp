@@ -42,6 +42,7 @@ DirectoryTargetOptions directory_options(const OptionSet& set)
     options.overwrite = overwrite_of(set.text("overwrite"));
     options.delete_extra = set.flag("delete");
     options.sparse = set.flag("sparse");
+    options.sync = set.flag("sync");
     options.owners = !set.flag("no-owner");
     options.numeric_owners = set.flag("numeric-owner");
     return options;

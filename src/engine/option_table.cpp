@@ -190,6 +190,7 @@ constexpr OptionSpec target_directory[] = {
            "What to do with files that are there"),
     flag("delete", "Remove what the snapshot does not have, in the folders that it has"),
     flag("sparse", "Make holes of long runs of zeros"),
+    flag("sync", "Return only when everything is on the disk, as far as that can be known"),
     flag("no-owner", "Do not restore owners and groups"),
     flag("numeric-owner", "Restore owners by number, whatever the names say"),
 };

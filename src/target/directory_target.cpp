@@ -55,6 +55,9 @@ DirectoryTarget::State::State(DirectoryTargetOptions options, TargetEvents event
                                       root_ ? Folder::Origin::found : Folder::Origin::missing),
              [this](const FolderStack::Level& level) { leave_level(level); })
 {
+    if (root_ && !options_.dry_run) {
+        file_systems_.add(root_.get(), Inode(root_.get()).status().st_dev);
+    }
 }
 
 void DirectoryTarget::State::problem(ErrorCode code, const std::string& path,
@@ -102,6 +105,9 @@ void DirectoryTarget::State::finish_folders(const std::stop_token& stop)
         throw_if_stopped(stop);
         finish_folder(folder);
     });
+    if (options_.sync) {
+        file_systems_.sync(options_.path);
+    }
     shortfalls_.report(events_);
     if (options_.dry_run) {
         tell_space();

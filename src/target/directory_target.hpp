@@ -20,6 +20,7 @@ struct DirectoryTargetOptions {
     bool owners = true;  ///< false: --no-owner
     bool numeric_owners = false; ///< else by name where the name exists here, then by number
     bool dry_run = false;        ///< decides and tells, touches nothing
+    bool sync = false;           ///< finish_folders() returns when everything is on the disk
 };
 
 /// Makes a tree again below a root folder, from files filled in any order.

@@ -35,6 +35,7 @@ void DirectoryTarget::State::take_folder(const Entry& entry, std::shared_ptr<Fol
         waiting.locks = AttributeSetter::unlock(inode);
     }
     const struct stat status = inode.status();
+    file_systems_.add(descriptor->get(), status.st_dev);
     if (!is_new && (status.st_mode & 0700) != 0700 && status.st_uid == geteuid() &&
         geteuid() != 0) {
         waiting.mode = status.st_mode & 07777;

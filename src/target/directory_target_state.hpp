@@ -5,6 +5,7 @@
 #include "target/folder_stack.hpp"
 #include "target/target_file.hpp"
 #include "target/tree_comparison.hpp"
+#include "target/written_file_systems.hpp"
 
 #include <atomic>
 #include <deque>
@@ -142,6 +143,7 @@ struct DirectoryTarget::State {
     // Of the thread that calls begin().
     FolderStack stack_;
     FolderLog folders_;
+    WrittenFileSystems file_systems_;
     std::optional<std::string> refused_; ///< nothing can be made below this
     std::deque<Entry> deferred_links_;
     std::uint64_t planned_bytes_ = 0;

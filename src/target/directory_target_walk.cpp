@@ -81,7 +81,12 @@ void DirectoryTarget::State::make_parent(const std::string& path, const std::str
             errno != EEXIST) {
             throw_system_error(errno, "cannot make its folder", path, ErrorCode::target);
         }
-        folder->inherits = AttributeSetter::passes_on(Inode(folder->descriptor()->get()));
+        const auto descriptor = folder->descriptor();
+        const Inode inode(descriptor->get());
+        folder->inherits = AttributeSetter::passes_on(inode);
+        if (!options_.dry_run) {
+            file_systems_.add(descriptor->get(), inode.status().st_dev);
+        }
     }
     stack_.push(std::move(folder), path, false);
 }
