@@ -1,4 +1,5 @@
 #include "canonical.hpp"
+#include "choice.hpp"
 #include "format/pack.hpp"
 
 using namespace backstay::core;
@@ -24,22 +25,13 @@ void read_trailers(ByteSpan bytes)
 // An input is what to read (1 byte: directory, sealed directory, trailers) and its bytes.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size)
 {
-    if (size == 0) {
-        return 0;
-    }
-    const ByteSpan bytes(data + 1, size - 1);
-    switch (data[0]) {
-    case 0:
-        demand_one_form(bytes, decode_pack_directory, encode_pack_directory);
-        break;
-    case 1:
-        demand_one_form(bytes, decode_sealed_directory, encode_sealed_directory);
-        break;
-    case 2:
-        read_trailers(bytes);
-        break;
-    default:
-        break;
-    }
-    return 0;
+    return read_by_choice(data, size,
+                          {[](ByteSpan bytes) {
+                               demand_one_form(bytes, decode_pack_directory, encode_pack_directory);
+                           },
+                           [](ByteSpan bytes) {
+                               demand_one_form(bytes, decode_sealed_directory,
+                                               encode_sealed_directory);
+                           },
+                           read_trailers});
 }

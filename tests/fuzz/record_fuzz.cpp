@@ -1,5 +1,6 @@
 #include "base/secret.hpp"
 #include "canonical.hpp"
+#include "choice.hpp"
 #include "format/encoding.hpp"
 #include "format/repository_records.hpp"
 #include "format/snapshot_record.hpp"
@@ -45,46 +46,17 @@ Bytes encode_one_problem(const ProblemRecord& problem)
 // An input is the kind of record (1 byte) and its bytes.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size)
 {
-    if (size == 0) {
-        return 0;
-    }
-    const ByteSpan bytes(data + 1, size - 1);
-    switch (data[0]) {
-    case 0:
-        demand_one_form(bytes, decode_config, encode_config);
-        break;
-    case 1:
-        demand_one_form(bytes, decode_keyring, encode_keyring);
-        break;
-    case 2:
-        demand_one_form(bytes, decode_class_keys, encode_keys);
-        break;
-    case 3:
-        demand_one_form(bytes, decode_slot, encode_slot);
-        break;
-    case 4:
-        demand_one_form(bytes, decode_slot_secrets, encode_secrets);
-        break;
-    case 5:
-        demand_one_form(bytes, decode_session, encode_session);
-        break;
-    case 6:
-        demand_one_form(bytes, decode_tombstone, encode_tombstone);
-        break;
-    case 7:
-        demand_one_form(bytes, decode_condemnation, encode_condemnation);
-        break;
-    case 8:
-        demand_one_form(bytes, decode_note, encode_note);
-        break;
-    case 9:
-        demand_one_form(bytes, decode_snapshot, encode_snapshot);
-        break;
-    case 10:
-        demand_one_form(bytes, decode_one_problem, encode_one_problem);
-        break;
-    default:
-        break;
-    }
-    return 0;
+    return read_by_choice(
+        data, size,
+        {[](ByteSpan bytes) { demand_one_form(bytes, decode_config, encode_config); },
+         [](ByteSpan bytes) { demand_one_form(bytes, decode_keyring, encode_keyring); },
+         [](ByteSpan bytes) { demand_one_form(bytes, decode_class_keys, encode_keys); },
+         [](ByteSpan bytes) { demand_one_form(bytes, decode_slot, encode_slot); },
+         [](ByteSpan bytes) { demand_one_form(bytes, decode_slot_secrets, encode_secrets); },
+         [](ByteSpan bytes) { demand_one_form(bytes, decode_session, encode_session); },
+         [](ByteSpan bytes) { demand_one_form(bytes, decode_tombstone, encode_tombstone); },
+         [](ByteSpan bytes) { demand_one_form(bytes, decode_condemnation, encode_condemnation); },
+         [](ByteSpan bytes) { demand_one_form(bytes, decode_note, encode_note); },
+         [](ByteSpan bytes) { demand_one_form(bytes, decode_snapshot, encode_snapshot); },
+         [](ByteSpan bytes) { demand_one_form(bytes, decode_one_problem, encode_one_problem); }});
 }

@@ -1,4 +1,5 @@
 #include "canonical.hpp"
+#include "choice.hpp"
 #include "format/index_segment.hpp"
 
 using namespace backstay::core;
@@ -66,22 +67,9 @@ void read_trailer(ByteSpan bytes)
 // An input is what to read (1 byte: footer, block, trailer) and its bytes.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size)
 {
-    if (size == 0) {
-        return 0;
-    }
-    const ByteSpan bytes(data + 1, size - 1);
-    switch (data[0]) {
-    case 0:
-        demand_one_form(bytes, decode_segment_footer, encode_segment_footer);
-        break;
-    case 1:
-        read_block(bytes);
-        break;
-    case 2:
-        read_trailer(bytes);
-        break;
-    default:
-        break;
-    }
-    return 0;
+    return read_by_choice(data, size,
+                          {[](ByteSpan bytes) {
+                               demand_one_form(bytes, decode_segment_footer, encode_segment_footer);
+                           },
+                           read_block, read_trailer});
 }

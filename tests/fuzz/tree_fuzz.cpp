@@ -1,4 +1,5 @@
 #include "canonical.hpp"
+#include "choice.hpp"
 #include "format/encoding.hpp"
 #include "format/tree_page.hpp"
 
@@ -42,23 +43,12 @@ void demand_names(const TreePage& page)
 // An input is what to read (1 byte: page of a folder, page of a content list, entry) and its bytes.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size)
 {
-    if (size == 0) {
-        return 0;
-    }
-    const ByteSpan bytes(data + 1, size - 1);
-    switch (data[0]) {
-    case 0:
-        demand_one_form(bytes, decode_tree_page, encode_tree_page);
-        accepts([&] { demand_names(decode_tree_page(bytes)); });
-        break;
-    case 1:
-        demand_one_form(bytes, decode_content_page, encode_content_page);
-        break;
-    case 2:
-        demand_one_form(bytes, decode_one_entry, encode_one_entry);
-        break;
-    default:
-        break;
-    }
-    return 0;
+    return read_by_choice(
+        data, size,
+        {[](ByteSpan bytes) {
+             demand_one_form(bytes, decode_tree_page, encode_tree_page);
+             accepts([&] { demand_names(decode_tree_page(bytes)); });
+         },
+         [](ByteSpan bytes) { demand_one_form(bytes, decode_content_page, encode_content_page); },
+         [](ByteSpan bytes) { demand_one_form(bytes, decode_one_entry, encode_one_entry); }});
 }
