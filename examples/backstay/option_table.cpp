@@ -84,6 +84,7 @@ const std::vector<OptionRow>& global_options()
             {"verbose", "", "Tell more", 'v'},
             {"color", "auto|always|never", "Colours on a terminal (NO_COLOR is obeyed)"},
         };
+        all.reserve(own.size());
         for (const OwnOption& option : own) {
             all.push_back(own_row(option));
         }

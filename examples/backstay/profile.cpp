@@ -111,6 +111,7 @@ private:
                                       [&key](const OptionRow& each) { return each.key == key; });
         if (row == rows.end() || key == "profile") {
             std::vector<std::string> names;
+            names.reserve(rows.size());
             for (const OptionRow& each : rows) {
                 names.push_back(each.key);
             }
