@@ -97,6 +97,21 @@ def test_several_jobs_restore_the_same(place):
     assert dump("jobs") == dump("jobs2")
 
 
+def test_a_backup_while_pgbench_writes_is_consistent(place):
+    place.run("init")
+    SERVER.sql("CREATE DATABASE bench")
+    SERVER.tool("pgbench", "-i", "-q", "bench")
+    with SERVER.pgbench("-c", "2", "-T", "60", database="bench") as writing:
+        SERVER.wait_until("SELECT count(*) > 50 FROM pgbench_history", database="bench")
+        backup(place, "--database", "bench")
+        writing.terminate()
+    restore(place, "--database", "bench=bench2", "--jobs", "2", "--verify")
+    sums, = SERVER.sql("SELECT (SELECT sum(abalance) FROM pgbench_accounts), (SELECT sum(bbalance) FROM pgbench_branches), (SELECT sum(tbalance) FROM pgbench_tellers), "
+                       "(SELECT sum(delta) FROM pgbench_history), (SELECT count(*) FROM pgbench_history) > 50", "bench2")
+    assert len(set(sums[:4])) == 1 and sums[4] == "t", sums
+    SERVER.tool("pg_amcheck", "--install-missing", "--heapallindexed", "-d", "bench2")
+
+
 def test_a_snapshot_lists_tables_and_shows_their_rows(place):
     place.run("init")
     create("listed")

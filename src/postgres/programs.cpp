@@ -38,7 +38,7 @@ bool is_wrapper(const fs::path& path)
 std::vector<fs::path> on_path(const std::string& name)
 {
     std::vector<fs::path> found;
-    const char* variable = std::getenv("PATH");
+    const char* variable = std::getenv("PATH"); // NOLINT(concurrency-mt-unsafe): read only
     std::string_view rest = variable != nullptr ? variable : "";
     while (!rest.empty()) {
         const std::size_t colon = std::min(rest.find(':'), rest.size());

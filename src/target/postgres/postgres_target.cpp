@@ -1,6 +1,7 @@
 #include "target/postgres/postgres_target.hpp"
 
 #include "base/error.hpp"
+#include "base/worker_group.hpp"
 #include "postgres/programs.hpp"
 #include "postgres/sql_text.hpp"
 #include "target/postgres/restore_run.hpp"
@@ -11,9 +12,11 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <chrono>
 #include <fmt/format.h>
 #include <map>
+#include <mutex>
 #include <thread>
 
 namespace backstay::core
@@ -142,9 +145,21 @@ public:
         }
         server_->make_roles(roles_);
         const std::set<std::string> tablespaces = server_->tablespaces();
-        for (Move& move : moves_) {
-            restore(view, move, tablespaces, events, stop);
+        // Several databases side by side; what jobs are left are shared out among them.
+        const unsigned jobs = std::max(options_.jobs, 1U);
+        const auto side_by_side = std::min<std::size_t>(jobs, moves_.size());
+        std::atomic<std::size_t> next{0};
+        WorkerGroup workers(stop);
+        for (std::size_t i = 0; i < side_by_side; ++i) {
+            workers.start("restore", [&](const std::stop_token& stopped) {
+                for (std::size_t at = next++; at < moves_.size(); at = next++) {
+                    throw_if_stopped(stopped);
+                    restore(view, moves_[at], jobs / static_cast<unsigned>(side_by_side),
+                            tablespaces, events, stopped);
+                }
+            });
         }
+        workers.join();
     }
 
     void verify(SnapshotView& view, const TargetEvents& events,
@@ -368,14 +383,15 @@ private:
         }
     }
 
-    void restore(SnapshotView& view, Move& move, const std::set<std::string>& tablespaces,
-                 const TargetEvents& events, const std::stop_token& stop)
+    void restore(SnapshotView& view, Move& move, unsigned jobs,
+                 const std::set<std::string>& tablespaces, const TargetEvents& events,
+                 const std::stop_token& stop)
     {
         PostgresRestoreRun run;
         run.program = program_.path;
         run.switches = switches(move);
         run.one_transaction = move.into_existing;
-        run.jobs = std::max(options_.jobs, 1U);
+        run.jobs = jobs;
         if (!move.saved.split) {
             make_scratch(move, {});
             run.conninfo = postgres_conninfo_for(options_.conninfo, move.scratch);
@@ -396,6 +412,7 @@ private:
         run.conninfo = postgres_conninfo_for(options_.conninfo, move.receiver());
         restore_selection(run, view, move.saved, contents, select(move, contents), events, stop);
         if (!move.into_existing) {
+            const std::lock_guard lock(server_mutex_);
             for (const std::string& failure : server_->set_properties(move.scratch, making)) {
                 tell_problem(events, ErrorCode::target, move.to, failure);
             }
@@ -404,6 +421,7 @@ private:
 
     void make_scratch(Move& move, const PostgresDatabaseMaking& making)
     {
+        const std::lock_guard lock(server_mutex_);
         // Remembered first: what is made is dropped again, whatever happens in between.
         move.scratch = random_database_name(PostgresInterim::scratch);
         server_->create_database(move.scratch, making);
@@ -464,6 +482,7 @@ private:
 
     const PostgresTargetOptions options_;
     std::vector<PostgresTablePattern> tables_;
+    std::mutex server_mutex_; // guards server_ while databases are restored side by side
     std::unique_ptr<PostgresServerWork> server_;
     std::set<std::string> existing_; ///< databases
     PostgresProgram program_;

@@ -171,11 +171,8 @@ std::vector<std::string> PostgresServerWork::leftovers()
         "{}) AND NOT EXISTS (SELECT FROM pg_catalog.pg_stat_activity a WHERE a.datname = "
         "d.datname)",
         lock_of("d.datname")));
-    std::vector<std::string> names;
-    for (int row = 0; row < rows.rows(); ++row) {
-        names.emplace_back(rows.text(row, 0));
-    }
-    return names;
+    const std::set<std::string> names = first_column(rows);
+    return {names.begin(), names.end()};
 }
 
 void PostgresServerWork::drop_leftover(const std::string& name)
