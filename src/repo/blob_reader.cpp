@@ -5,7 +5,9 @@
 #include "base/worker_group.hpp"
 #include "repo/frame_cache.hpp"
 
+#include <condition_variable>
 #include <fmt/format.h>
+#include <set>
 
 namespace backstay::core
 {
@@ -23,6 +25,9 @@ struct BlobReader::State {
     std::mutex mutex;                 // guards newer and openers
     std::shared_ptr<BlobIndex> newer; ///< read again after a miss
     std::vector<std::unique_ptr<FrameOpener>> openers;
+    std::mutex opening_mutex; // guards opening
+    std::condition_variable_any opened;
+    std::set<FrameCache::Key> opening;
     BoundedQueue<BlobId> wanted{most_wanted};
     std::once_flag ahead_started;
     WorkerGroup ahead; ///< reads what prefetch() hinted at
@@ -53,6 +58,26 @@ struct BlobReader::State {
     {
         const std::lock_guard lock(mutex);
         return newer;
+    }
+
+    /// One opens a frame, the others wait for it. True if the caller is to open it; then done()
+    /// must follow.
+    bool begin_opening(const FrameCache::Key& key, const std::stop_token& stop)
+    {
+        std::unique_lock lock(opening_mutex);
+        if (opening.insert(key).second) {
+            return true;
+        }
+        opened.wait(lock, stop, [&] { return !opening.contains(key); });
+        return false;
+    }
+    void done_opening(const FrameCache::Key& key)
+    {
+        {
+            const std::lock_guard lock(opening_mutex);
+            opening.erase(key);
+        }
+        opened.notify_all();
     }
 };
 
@@ -120,9 +145,8 @@ void BlobReader::prefetch(const std::vector<BlobId>& ids)
     std::call_once(state_->ahead_started, [this] {
         state_->ahead.start("read ahead", [this](const std::stop_token& stop) {
             while (const std::optional<BlobId> id = state_->wanted.pop(stop)) {
-                std::string why;
                 try {
-                    find_in(*index_, *id, BlobKind::data, why, stop);
+                    open_frame_of(*id, stop);
                 } catch (const Error&) { // a hint: whoever reads it is told
                 }
             }
@@ -135,6 +159,46 @@ void BlobReader::prefetch(const std::vector<BlobId>& ids)
     }
 }
 
+/// Null if it cannot be had; `why` says so.
+std::shared_ptr<const Bytes> BlobReader::frame_at(BlobIndex& index, const BlobPlace& place,
+                                                  std::string& why, const std::stop_token& stop)
+{
+    const PackId& pack = index.pack(place.pack).id;
+    const FrameCache::Key key{pack, place.frame};
+    while (true) {
+        throw_if_stopped(stop);
+        if (FrameCache::Plain plain = state_->cache.find(key)) {
+            return plain;
+        }
+        if (state_->begin_opening(key, stop)) {
+            break;
+        }
+    }
+    struct Done {
+        State& state;
+        const FrameCache::Key& key;
+        ~Done() { state.done_opening(key); }
+    } const done{*state_, key};
+    std::unique_ptr<FrameOpener> opener = state_->take_opener(repository_.keys());
+    FrameCache::Plain plain =
+        Fetch(repository_, *opener, stop).frame(pack, index.frame(place.pack, place.frame), why);
+    state_->give_back(std::move(opener));
+    if (plain) {
+        state_->cache.add(key, plain);
+    }
+    return plain;
+}
+
+/// Ahead of whoever reads it, and proves it.
+void BlobReader::open_frame_of(const BlobId& id, const std::stop_token& stop)
+{
+    const std::vector<BlobPlace> places = index_->find(id);
+    if (!places.empty()) {
+        std::string why;
+        frame_at(*index_, places.front(), why, stop);
+    }
+}
+
 std::optional<BlobReader::Found> BlobReader::find_in(BlobIndex& index, const BlobId& id,
                                                      BlobKind kind, std::string& why,
                                                      const std::stop_token& stop)
@@ -142,19 +206,11 @@ std::optional<BlobReader::Found> BlobReader::find_in(BlobIndex& index, const Blo
     for (const BlobPlace& place : index.find(id)) {
         throw_if_stopped(stop);
         const PackId& pack = index.pack(place.pack).id;
-        const IndexedFrame frame = index.frame(place.pack, place.frame);
-        const FrameCache::Key key{pack, place.frame};
-        FrameCache::Plain plain = state_->cache.find(key);
+        std::string reason;
+        const FrameCache::Plain plain = frame_at(index, place, reason, stop);
         if (!plain) {
-            std::unique_ptr<FrameOpener> opener = state_->take_opener(repository_.keys());
-            std::string reason;
-            plain = Fetch(repository_, *opener, stop).frame(pack, frame, reason);
-            state_->give_back(std::move(opener));
-            if (!plain) {
-                why = fmt::format("{}: {}", pack_key(pack), reason);
-                continue;
-            }
-            state_->cache.add(key, plain);
+            why = fmt::format("{}: {}", pack_key(pack), reason);
+            continue;
         }
         const bool inside = std::uint64_t{place.offset} + place.length <= plain->size();
         const ByteSpan bytes =

@@ -43,6 +43,10 @@ private:
     std::optional<Found> find_in(BlobIndex& index, const BlobId& id, BlobKind kind,
                                  std::string& why, const std::stop_token& stop);
 
+    std::shared_ptr<const Bytes> frame_at(BlobIndex& index, const BlobPlace& place,
+                                          std::string& why, const std::stop_token& stop);
+    void open_frame_of(const BlobId& id, const std::stop_token& stop);
+
     Repository& repository_;
     std::shared_ptr<BlobIndex> index_;
     struct State;

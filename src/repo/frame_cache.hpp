@@ -11,8 +11,7 @@
 namespace backstay::core
 {
 
-/// Opened frames by pack and number, the least recently used going first. Thread-safe; two that
-/// want the same frame at once may both open it.
+/// Opened frames by pack and number, the least recently used going first. Thread-safe.
 class FrameCache
 {
 public:
