@@ -5,11 +5,13 @@
 #include "target/postgres/cluster_folder.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <charconv>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <grp.h>
 #include <map>
+#include <mutex>
 #include <pwd.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -21,6 +23,7 @@ namespace
 {
 
 constexpr std::size_t piece_size = 1 * MiB;
+constexpr std::uint64_t part_size = 32 * MiB;
 constexpr std::size_t files_waiting = 256;
 constexpr std::size_t most_of_control_file = 64 * KiB;
 constexpr std::size_t most_of_settings = 64 * MiB;
@@ -110,9 +113,19 @@ struct Place {
     bool is_log = false;
 };
 
-struct Piece {
+/// A file that several workers may write, each its own part.
+struct FileInProgress {
     Entry entry;
     Place place;
+    std::once_flag made;
+    FileDescriptor file;
+    std::atomic<std::uint64_t> parts_left{0};
+};
+
+struct Piece {
+    std::shared_ptr<FileInProgress> file;
+    std::uint64_t begin = 0;
+    std::uint64_t end = 0;
 };
 
 class PostgresDirectoryTarget final : public Target
@@ -324,7 +337,7 @@ private:
         for (unsigned i = 0; i < std::max(options_.threads, 1U); ++i) {
             workers.start("restore", [&](const std::stop_token& stopped) {
                 while (const std::optional<Piece> piece = queue.pop(stopped)) {
-                    copy_file(view, *piece, events, stopped);
+                    copy_part(view, *piece, events, stopped);
                 }
                 throw_if_stopped(stopped);
             });
@@ -357,7 +370,7 @@ private:
             } else if (place->folder == &data_ && place->path == control_file) {
                 control_ = read_all(view, *entry, most_of_control_file, stop);
             } else if (has_content(*entry)) {
-                queue.push({std::move(*entry), *place}, stop);
+                push_parts(std::move(*entry), *place, queue, stop);
                 continue;
             } else if (!is_tablespace_link(*entry, *place)) {
                 events.problem({ErrorCode::target, entry->path,
@@ -376,47 +389,73 @@ private:
                place.path.starts_with("pg_tblspc/");
     }
 
-    void copy_file(SnapshotView& view, const Piece& piece, const TargetEvents& events,
+    /// Large files in parts, so that a cluster of one large table keeps all workers busy.
+    static void push_parts(Entry entry, const Place& place, BoundedQueue<Piece>& queue,
+                           const std::stop_token& stop)
+    {
+        const auto file = std::make_shared<FileInProgress>();
+        file->entry = std::move(entry);
+        file->place = place;
+        const std::uint64_t size = file->entry.size;
+        file->parts_left = std::max<std::uint64_t>((size + part_size - 1) / part_size, 1);
+        std::uint64_t begin = 0;
+        do {
+            const std::uint64_t end = std::min(begin + part_size, size);
+            queue.push({file, begin, end}, stop);
+            begin = end;
+        } while (begin < size);
+    }
+
+    void copy_part(SnapshotView& view, const Piece& piece, const TargetEvents& events,
                    const std::stop_token& stop) const
     {
-        const Entry& entry = piece.entry;
-        const auto stream = view.open_stream(entry);
-        const FileDescriptor file =
-            piece.place.folder->make_file(piece.place.path, entry.mode.value_or(0600) & 07777);
-        Bytes buffer(
-            static_cast<std::size_t>(std::clamp<std::uint64_t>(stream->size(), 1, piece_size)));
-        for (std::uint64_t at = 0; at < stream->size();) {
-            const std::size_t size = stream->read_at(at, buffer, stop);
+        FileInProgress& file = *piece.file;
+        std::call_once(file.made, [&] {
+            file.file = file.place.folder->make_file(file.place.path,
+                                                     file.entry.mode.value_or(0600) & 07777);
+        });
+        const auto stream = view.open_stream(file.entry);
+        Bytes buffer(static_cast<std::size_t>(
+            std::clamp<std::uint64_t>(piece.end - piece.begin, 1, piece_size)));
+        for (std::uint64_t at = piece.begin; at < piece.end;) {
+            const auto wanted =
+                static_cast<std::size_t>(std::min<std::uint64_t>(buffer.size(), piece.end - at));
+            const std::size_t size =
+                stream->read_at(at, MutableByteSpan(buffer).first(wanted), stop);
             if (size == 0) {
                 throw Error(ErrorCode::damaged, "the file is shorter than the snapshot says",
-                            entry.path);
+                            file.entry.path);
             }
-            write_at(file.get(), at, ByteSpan(buffer).first(size), entry.path);
+            write_at(file.file.get(), at, ByteSpan(buffer).first(size), file.entry.path);
             at += size;
             if (events.progress) {
                 events.progress(0, size, 0);
             }
         }
-        finish_file(file.get(), piece, stream->size());
-        if (events.progress) {
-            events.progress(1, 0, 0);
+        if (--file.parts_left == 0) {
+            finish_file(file);
+            if (events.progress) {
+                events.progress(1, 0, 0);
+            }
         }
     }
 
     /// The last segment of a standby's log was not whole yet: a server takes no shorter ones.
-    void finish_file(int file, const Piece& piece, std::uint64_t size) const
+    void finish_file(FileInProgress& done) const
     {
-        const bool is_short = piece.place.is_log && size < cluster_.segment_size &&
-                              !is_timeline_history_name(piece.entry.path.substr(4));
-        if (is_short && ::ftruncate(file, static_cast<off_t>(cluster_.segment_size)) != 0) {
-            throw_system_error(errno, "cannot fill the segment up", piece.entry.path,
-                               ErrorCode::target);
+        const Entry& entry = done.entry;
+        const bool is_short = done.place.is_log && entry.size < cluster_.segment_size &&
+                              !is_timeline_history_name(entry.path.substr(4));
+        if (is_short &&
+            ::ftruncate(done.file.get(), static_cast<off_t>(cluster_.segment_size)) != 0) {
+            throw_system_error(errno, "cannot fill the segment up", entry.path, ErrorCode::target);
         }
-        if (piece.entry.modified) {
-            const timespec time{piece.entry.modified->seconds, piece.entry.modified->nanoseconds};
+        if (entry.modified) {
+            const timespec time{entry.modified->seconds, entry.modified->nanoseconds};
             const timespec both[] = {time, time};
-            ::futimens(file, both); // a server does not look at them
+            ::futimens(done.file.get(), both); // a server does not look at them
         }
+        done.file.close(entry.path);
     }
 
     /// So that a server that archives does not archive the original's log again.
