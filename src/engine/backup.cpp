@@ -7,10 +7,10 @@
 #include "engine/layered_view.hpp"
 #include "engine/living_path.hpp"
 #include "engine/lost.hpp"
+#include "engine/problem_log.hpp"
 #include "engine/series.hpp"
-#include "format/encoding.hpp"
+#include "engine/source_run.hpp"
 #include "repo/life_signs.hpp"
-#include "repo/record_stream.hpp"
 #include "repo/repository_view.hpp"
 #include "repo/session.hpp"
 #include "repo/snapshot_notes.hpp"
@@ -18,7 +18,6 @@
 
 #include <algorithm>
 #include <fmt/format.h>
-#include <latch>
 #include <pwd.h>
 #include <unistd.h>
 
@@ -28,7 +27,6 @@ namespace backstay::core
 namespace
 {
 
-constexpr std::size_t max_problems_kept = 100'000; ///< in the snapshot; all are told
 constexpr const char* program_name = "backstay " BACKSTAY_VERSION;
 
 std::string user_name()
@@ -41,200 +39,6 @@ std::string user_name()
         return found->pw_name;
     }
     return std::to_string(::geteuid());
-}
-
-/// What the problems of a snapshot will be, while lanes report them. Thread-safe.
-class ProblemLog
-{
-public:
-    explicit ProblemLog(JobContext& context) : context_(context) {}
-
-    void add(const ProblemRecord& problem)
-    {
-        {
-            const std::lock_guard lock(mutex_);
-            ++count_;
-            if (records_.size() < max_problems_kept) {
-                Bytes record;
-                Encoder encoder(record);
-                encode_problem(encoder, problem);
-                records_.push_back(std::move(record));
-            }
-        }
-        context_.problem(problem);
-    }
-
-    std::uint64_t count() const
-    {
-        const std::lock_guard lock(mutex_);
-        return count_;
-    }
-
-    Content store(BlobWriter::Lane& lane)
-    {
-        const std::lock_guard lock(mutex_);
-        RecordWriter writer(lane);
-        for (const Bytes& record : records_) {
-            writer.add(record);
-        }
-        return writer.finish();
-    }
-
-private:
-    JobContext& context_;
-    mutable std::mutex mutex_; // guards the two below
-    std::uint64_t count_ = 0;
-    std::vector<Bytes> records_;
-};
-
-/// One source's part of a backup: open, lanes, finish, and settle exactly once whatever happens.
-class SourceRun
-{
-public:
-    SourceRun(BackupSource given, const BackupShared& shared, std::shared_ptr<SnapshotView> parent)
-        : given_(std::move(given)), shared_(shared), parent_(std::move(parent))
-    {
-        result_.name = given_.name;
-        result_.kind = given_.kind;
-        result_.roots = given_.roots;
-    }
-
-    ~SourceRun()
-    {
-        try {
-            settle(false);
-        } catch (...) {
-            // The backup has failed already, and says why; a source that cannot undo has said so to
-            // its own sink.
-        }
-    }
-    SourceRun(const SourceRun&) = delete;
-    SourceRun& operator=(const SourceRun&) = delete;
-
-    const BackupSource& given() const { return given_; }
-    const SnapshotSource& result() const { return result_; }
-
-    /// Everything up to the verdict. An optional source's failure stays with it.
-    void run(const std::stop_token& stop)
-    {
-        try {
-            drain(stop);
-        } catch (const Error& error) {
-            if (!given_.optional || error.code() == ErrorCode::cancelled) {
-                throw;
-            }
-            result_.verdict = static_cast<std::uint8_t>(SourceVerdict::Kind::failed);
-            result_.message = error.what();
-            shared_.problem(
-                {given_.name, "", static_cast<std::int32_t>(error.code()), error.what()});
-        }
-    }
-
-    void settle(bool committed)
-    {
-        if (std::exchange(open_, false)) {
-            given_.source->settle(committed);
-        }
-    }
-
-private:
-    void drain(const std::stop_token& stop)
-    {
-        const auto problems = [this](const Problem& problem) {
-            shared_.problem({given_.name, problem.path, static_cast<std::int32_t>(problem.code),
-                             problem.message});
-        };
-        // A lane that fails stops the others, wherever they wait: in the source, too.
-        WorkerGroup lanes(stop);
-        const SessionPlan plan = given_.source->open(parent_.get(), problems, lanes.stop_token());
-        open_ = true;
-        shared_.context.progress().entries_total.fetch_add(plan.entries);
-        shared_.context.progress().bytes_total.fetch_add(plan.bytes);
-
-        for (std::uint32_t lane = 0; lane < plan.lanes; ++lane) {
-            lanes.start("lane", [this, lane](const std::stop_token& stopped) {
-                LaneReader(shared_, given_.name, *given_.source, lane, parent_.get(), linked_,
-                           stopped)
-                    .drain();
-            });
-        }
-        lanes.join();
-        take_verdict(given_.source->finish());
-    }
-
-    void take_verdict(const SourceVerdict& verdict)
-    {
-        if (verdict.kind == SourceVerdict::Kind::failed) {
-            throw Error(ErrorCode::source,
-                        verdict.message.empty() ? "the source failed" : verdict.message,
-                        given_.name);
-        }
-        result_.verdict = static_cast<std::uint8_t>(verdict.kind);
-        result_.problems = verdict.problems;
-        result_.record = verdict.record;
-        result_.message = verdict.message;
-        if (verdict.kind == SourceVerdict::Kind::damaged) {
-            shared_.problem({given_.name, "", static_cast<std::int32_t>(ErrorCode::damaged),
-                             verdict.message.empty()
-                                 ? "the source says that what it gave is not whole"
-                                 : verdict.message});
-        }
-    }
-
-    BackupSource given_;
-    const BackupShared& shared_;
-    std::shared_ptr<SnapshotView> parent_;
-    LinkedContents linked_;
-    SnapshotSource result_;
-    bool open_ = false;
-};
-
-void check_order(const std::vector<BackupSource>& sources)
-{
-    for (const BackupSource& source : sources) {
-        // Following `after` for as many steps as there are sources comes to an end, or there is a
-        // circle.
-        const BackupSource* at = &source;
-        for (std::size_t steps = 0; !at->after.empty(); ++steps) {
-            const auto next =
-                std::find_if(sources.begin(), sources.end(),
-                             [at](const BackupSource& other) { return other.name == at->after; });
-            if (next == sources.end()) {
-                throw Error(ErrorCode::invalid,
-                            fmt::format("source '{}' waits for '{}', which is not in the backup",
-                                        at->name, at->after));
-            }
-            if (steps > sources.size()) {
-                throw Error(ErrorCode::invalid,
-                            fmt::format("source '{}' waits for itself", source.name));
-            }
-            at = &*next;
-        }
-    }
-}
-
-/// Side by side, but for those that wait for another.
-void run_sources(std::vector<std::unique_ptr<SourceRun>>& runs, const std::stop_token& stop)
-{
-    std::map<std::string, std::unique_ptr<std::latch>> done;
-    for (const auto& run : runs) {
-        done[run->given().name] = std::make_unique<std::latch>(1);
-    }
-    WorkerGroup group(stop);
-    for (const auto& run : runs) {
-        group.start("source", [&run, &done](const std::stop_token& stopped) {
-            struct Release {
-                std::latch& latch;
-                ~Release() { latch.count_down(); }
-            } release{*done.at(run->given().name)};
-            if (!run->given().after.empty()) {
-                done.at(run->given().after)->wait();
-                throw_if_stopped(stopped);
-            }
-            run->run(stopped);
-        });
-    }
-    group.join();
 }
 
 /// A parent that cannot be read is no parent.
