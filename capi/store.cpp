@@ -63,6 +63,11 @@ S3Options s3_options(const OptionSet& set)
     const std::string encryption = set.text("s3-encryption");
     options.encryption = encryption == "bucket" ? std::string() : encryption;
     options.kms_key = set.text("s3-kms-key");
+    const std::string versions = set.text("s3-versions");
+    options.versions = versions == "newest"   ? backstay::core::S3VersionChoice::newest
+                       : versions == "oldest" ? backstay::core::S3VersionChoice::oldest
+                                              : backstay::core::S3VersionChoice::current;
+    options.always_current = {"sessions/"}; // what ended there has ended
     const std::string lock = set.text("s3-lock-mode");
     options.lock_mode = lock == "governance"   ? "GOVERNANCE"
                         : lock == "compliance" ? "COMPLIANCE"

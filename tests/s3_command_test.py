@@ -234,6 +234,25 @@ def a_bucket_with_versions_takes_backups_and_wants_alone_to_prune(place):
     assert place.summary("check", "--read-data")["verdict"] == "ok"
 
 
+def what_a_thief_deleted_and_replaced_can_be_restored(place):
+    bucket = use_bucket(place)
+    client().set_versioning(bucket)
+    live = place.path / "live"
+    make_files(live)
+    place.run("init")
+    place.run("backup", live)
+    for number, key in enumerate(client().keys(bucket)):
+        if number % 2:
+            client().put(bucket, key, b"junk")
+        else:
+            client().delete(bucket, key)
+    place.run("snapshots", status=1)
+    shutil.rmtree(place.path / "cache", ignore_errors=True)
+    place.run("--s3-versions", "oldest", "restore", f"latest:{live}", "--to", place.path / "back", "--verify")
+    done = subprocess.run(["diff", "-r", live, place.path / "back"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
 def requests_seen():
     """How many the server logged."""
     time.sleep(0.3)
@@ -330,6 +349,7 @@ TESTS = [
     what_is_wrong_is_said_in_one_sentence,
     a_writer_who_may_not_delete_goes_on_making_backups,
     a_bucket_with_versions_takes_backups_and_wants_alone_to_prune,
+    what_a_thief_deleted_and_replaced_can_be_restored,
     requests_are_few_and_counted_as_the_server_counts_them,
     a_region_that_stays_wrong_is_named,
     an_expired_certificate_is_said_to_be_expired,

@@ -46,14 +46,14 @@ struct Server {
 
     HttpReply ask_bucket(const std::string& bucket, const std::string& query = {},
                          std::string_view body = {}, const HeaderList& headers = {},
-                         const std::string& key = {}) const
+                         const std::string& key = {}, const std::string& method = {}) const
     {
         S3Location place;
         place.endpoint = http;
         place.bucket = bucket;
         S3Request request;
         request.operation = "change the bucket";
-        request.method = key.empty() ? "PUT" : "GET";
+        request.method = !method.empty() ? method : key.empty() ? "PUT" : "GET";
         request.key = key;
         request.query = query;
         request.headers = headers;
@@ -254,4 +254,42 @@ TEST_CASE("what is locked is kept by the server for its time")
     CHECK(retention.find(day) != std::string::npos);
     store.probe({});
     CHECK_FALSE(store.describe({}).exclusive_create);
+}
+
+TEST_CASE("what was deleted or replaced in a bucket with versions can be read")
+{
+    const Server server;
+    const std::string bucket = server.new_bucket();
+    server.ask_bucket(
+        bucket, "versioning=",
+        "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>");
+    const std::string uri = "s3+" + server.http + "/" + bucket + "/below";
+    S3Store store(uri, server.options());
+    const Bytes good = seeded_bytes(1, 200'000);
+    for (const std::string key : {"packs/a", "packs/b", "packs/c", "sessions/s"}) {
+        store.create(key, good, {});
+    }
+    store.remove("packs/a", {});
+    server.ask_bucket(bucket, {}, "junk", {}, "below/packs/b", "PUT");
+    store.remove("sessions/s", {});
+    CHECK(keys_of(store, "") == std::vector<std::string>{"packs/b", "packs/c"});
+    for (const auto choice : {S3VersionChoice::newest, S3VersionChoice::oldest}) {
+        S3Options options = server.options();
+        options.versions = choice;
+        options.always_current = {"sessions/"};
+        S3Store behind(uri, options);
+        CHECK(get_object(behind, "packs/a", good.size(), {}) == good); // before any list, too
+        CHECK(keys_of(behind, "packs/") ==
+              std::vector<std::string>{"packs/a", "packs/b", "packs/c"});
+        CHECK(behind.stat("packs/a", {})->size == good.size());
+        CHECK(get_object(behind, "packs/c", good.size(), {}) == good);
+        const Bytes b = get_object(behind, "packs/b", good.size(), {});
+        CHECK((b == good) == (choice == S3VersionChoice::oldest));
+        CHECK(keys_of(behind, "sessions/").empty());
+        CHECK_FALSE(behind.stat("sessions/s", {}));
+        CHECK_FALSE(behind.stat("packs/d", {}));
+        CHECK(error_name_of([&] { behind.remove("packs/c", {}); }) == "denied");
+        CHECK(behind.remove_all(std::vector<std::string>{"packs/c"}, {}).size() == 1);
+        behind.remove("sessions/s", {});
+    }
 }

@@ -81,6 +81,8 @@ constexpr OptionSpec store[] = {
     one("s3-storage-class", K::text, "", "CLASS", "Storage class of objects of 1 MiB and more"),
     choice("s3-encryption", "bucket", "bucket|AES256|aws:kms|aws:kms:dsse", "KIND",
            "Encryption by the server, beside our own (bucket: as the bucket says)"),
+    choice("s3-versions", "current", "current|newest|oldest", "WHICH",
+           "Read what was deleted (newest) or replaced, too (oldest), in a bucket with versions"),
     choice("s3-lock-mode", "none", "none|governance|compliance", "MODE",
            "Object Lock on everything that is stored, in a bucket that has it"),
     ranged("s3-lock-days", K::number, "30", 1, 36500, "DAYS", "How long, from its creation on"),

@@ -1,6 +1,7 @@
 #include "store/s3_object_reader.hpp"
 
 #include "base/error.hpp"
+#include "store/http_url.hpp"
 #include "store/transient_error.hpp"
 
 #include <algorithm>
@@ -55,7 +56,10 @@ std::optional<ContentRange> parse_content_range(std::string_view text)
 class Download
 {
 public:
-    Download(S3RequestSender& sender, const std::string& key) : sender_(sender), key_(key) {}
+    Download(S3RequestSender& sender, const std::string& key, std::string query)
+        : sender_(sender), key_(key), query_(std::move(query))
+    {
+    }
 
     /// How much came; less than asked for only at the object's end.
     std::size_t fetch(std::uint64_t offset, MutableByteSpan buffer, const std::stop_token& stop)
@@ -63,6 +67,7 @@ public:
         S3Request request;
         request.operation = "get the object";
         request.key = key_;
+        request.query = query_;
         request.headers.emplace_back(
             "Range", fmt::format("bytes={}-{}", offset, offset + buffer.size() - 1));
         if (!etag_.empty()) {
@@ -136,6 +141,7 @@ private:
 
     S3RequestSender& sender_;
     const std::string& key_;
+    const std::string query_;
     std::string etag_;
     std::uint64_t total_ = 0;
 };
@@ -166,10 +172,15 @@ void demand_reason(S3RequestSender& sender, const S3Request& head, const std::st
 std::optional<ObjectInfo> S3ObjectReader::stat(const std::string& key,
                                                const std::stop_token& stop) const
 {
+    const auto query = query_of(key, stop);
+    if (!query) {
+        return std::nullopt;
+    }
     S3Request request;
     request.operation = "look at the object";
     request.method = "HEAD";
     request.key = key;
+    request.query = *query;
     S3Reply reply = sender_.send(request, stop);
     if (keeps_its_reason(reply)) {
         demand_reason(sender_, request, stop);
@@ -198,7 +209,7 @@ std::size_t S3ObjectReader::get(const std::string& key, std::uint64_t offset,
         }
         return 0;
     }
-    Download download(sender_, key);
+    Download download(sender_, key, demand_query_of(key, stop));
     std::size_t got = 0;
     while (got < buffer.size()) {
         const std::size_t size =
@@ -215,7 +226,7 @@ std::size_t S3ObjectReader::get(const std::string& key, std::uint64_t offset,
 Bytes S3ObjectReader::read(const std::string& key, std::uint64_t limit,
                            const std::stop_token& stop) const
 {
-    Download download(sender_, key);
+    Download download(sender_, key, demand_query_of(key, stop));
     // Never nothing: one byte too many is a reply, too.
     Bytes bytes(static_cast<std::size_t>(std::clamp<std::uint64_t>(limit, 1, first_piece)));
     std::size_t got = download.fetch(0, bytes, stop);
@@ -231,6 +242,26 @@ Bytes S3ObjectReader::read(const std::string& key, std::uint64_t limit,
         got += came;
     }
     return bytes;
+}
+
+std::optional<std::string> S3ObjectReader::query_of(const std::string& key,
+                                                    const std::stop_token& stop) const
+{
+    if (versions_ == nullptr || !versions_->covers(key)) {
+        return std::string();
+    }
+    const auto version = versions_->find(key, stop);
+    return version ? std::optional("versionId=" + percent_encode(*version)) : std::nullopt;
+}
+
+std::string S3ObjectReader::demand_query_of(const std::string& key,
+                                            const std::stop_token& stop) const
+{
+    auto query = query_of(key, stop);
+    if (!query) {
+        throw Error(ErrorCode::not_found, "there is no such object", key);
+    }
+    return *std::move(query);
 }
 
 } // namespace backstay::core

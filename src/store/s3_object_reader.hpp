@@ -2,6 +2,7 @@
 
 #include "store/object_store.hpp"
 #include "store/s3_request_sender.hpp"
+#include "store/s3_versions.hpp"
 
 namespace backstay::core
 {
@@ -13,8 +14,12 @@ namespace backstay::core
 class S3ObjectReader
 {
 public:
-    /// `sender` must outlive the reader.
-    explicit S3ObjectReader(S3RequestSender& sender) : sender_(sender) {}
+    /// `sender` must outlive the reader, and so must `versions`, if objects are to be read as they
+    /// are there.
+    explicit S3ObjectReader(S3RequestSender& sender, S3Versions* versions = nullptr)
+        : sender_(sender), versions_(versions)
+    {
+    }
 
     std::optional<ObjectInfo> stat(const std::string& key, const std::stop_token& stop) const;
 
@@ -27,7 +32,12 @@ public:
     Bytes read(const std::string& key, std::uint64_t limit, const std::stop_token& stop) const;
 
 private:
+    /// What picks the version, in a query; empty if there is no such object.
+    std::optional<std::string> query_of(const std::string& key, const std::stop_token& stop) const;
+    std::string demand_query_of(const std::string& key, const std::stop_token& stop) const;
+
     S3RequestSender& sender_;
+    S3Versions* versions_;
 };
 
 } // namespace backstay::core

@@ -7,9 +7,17 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace backstay::core
 {
+
+/// Which versions of objects are read, in a bucket that keeps them.
+enum class S3VersionChoice {
+    current,
+    newest, ///< also behind a delete marker
+    oldest, ///< also behind what replaced it
+};
 
 /// How to reach a bucket. What is left empty comes from AWS's variables and the profile.
 struct S3Options {
@@ -33,6 +41,9 @@ struct S3Options {
 
     std::string lock_mode;       ///< Object Lock: "GOVERNANCE", "COMPLIANCE"; empty: the bucket's
     std::uint32_t lock_days = 0; ///< from an object's creation on
+
+    S3VersionChoice versions = S3VersionChoice::current;
+    std::vector<std::string> always_current; ///< beginnings of keys that are read as they are now
 
     std::uint32_t connections = 8;                ///< that the store's user had better open
     std::uint64_t largest_single_put = 128 * MiB; ///< more is stored in parts

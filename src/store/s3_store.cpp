@@ -7,6 +7,7 @@
 #include "store/s3_lister.hpp"
 #include "store/s3_object_reader.hpp"
 #include "store/s3_remover.hpp"
+#include "store/s3_versions.hpp"
 
 #include <cstdlib>
 #include <fmt/format.h>
@@ -35,19 +36,31 @@ const char* note_of(CreateIfAbsent found)
     return "";
 }
 
+std::unique_ptr<S3Versions> versions_of(S3RequestSender& sender, const S3Options& options)
+{
+    return options.versions == S3VersionChoice::current
+               ? nullptr
+               : std::make_unique<S3Versions>(sender, options);
+}
+
+constexpr const char* nothing_is_removed =
+    "old versions of objects are read, so nothing is removed: leave out s3-versions";
+
 } // namespace
 
 struct S3Store::State {
     const std::uint32_t connections;
     S3RequestSender sender;
     S3Creator creator;
+    std::unique_ptr<S3Versions> versions; ///< null: objects are read as they are now
     S3ObjectReader reader;
     S3Lister lister;
     S3Remover remover;
 
     State(const std::string& uri, const S3Options& options)
         : connections(options.connections), sender(parse_s3_uri(uri), options),
-          creator(sender, options), reader(sender), lister(sender), remover(sender)
+          creator(sender, options), versions(versions_of(sender, options)),
+          reader(sender, versions.get()), lister(sender), remover(sender)
     {
     }
 };
@@ -116,19 +129,27 @@ void S3Store::create(const std::string& key, ByteSpan object, const std::stop_to
 
 void S3Store::remove(const std::string& key, const std::stop_token& stop)
 {
+    if (state_->versions && state_->versions->covers(key)) {
+        throw Error(ErrorCode::denied, nothing_is_removed, key);
+    }
     state_->remover.remove(key, stop);
 }
 
 std::vector<RefusedRemoval> S3Store::remove_all(std::span<const std::string> keys,
                                                 const std::stop_token& stop)
 {
-    return state_->remover.remove_all(keys, stop);
+    return state_->versions ? ObjectStore::remove_all(keys, stop)
+                            : state_->remover.remove_all(keys, stop);
 }
 
 void S3Store::list(const std::string& prefix, Freshness /*freshness*/,
                    const std::function<void(const ObjectInfo&)>& each, const std::stop_token& stop)
 {
-    state_->lister.list(prefix, each, stop);
+    if (state_->versions && state_->versions->covers(prefix)) {
+        state_->versions->list(prefix, each, stop);
+    } else {
+        state_->lister.list(prefix, each, stop);
+    }
 }
 
 std::optional<StoreTraffic> S3Store::traffic() const
