@@ -410,6 +410,23 @@ def test_a_table_that_vanishes_while_the_dump_begins_is_no_failure(place):
     assert "vanishing/data/public.stays" in entries(place) and "vanishing/data/public.goes" not in entries(place)
 
 
+def test_a_database_that_vanishes_meanwhile_is_a_problem_unless_it_was_asked_for(place):
+    place.run("init")
+    others = [option for name in databases() - {"postgres"} for option in ("--exclude-database", name)]
+    for arguments, status in ((others, 3), (["--database", "brief"], 1)):
+        create("brief", "CREATE TABLE t (a int)")
+        with subprocess.Popen([TOOLS / "psql", "-X", "-q", SERVER.conninfo(database="brief")], stdin=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as other:
+            other.stdin.write("BEGIN; LOCK TABLE t IN ACCESS EXCLUSIVE MODE;\n")
+            other.stdin.flush()
+            SERVER.wait_until("SELECT count(*) > 0 FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND relation = 't'::regclass", database="brief")
+            with start_backup(place, *arguments) as running:
+                SERVER.wait_until("SELECT count(*) > 0 FROM pg_locks WHERE NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = 'brief')")
+                SERVER.sql("DROP DATABASE brief WITH (FORCE)")
+                output, _ = running.communicate(timeout=60)
+                assert running.returncode == status, output
+    assert "brief/toc" not in entries(place) and "postgres/toc" in entries(place)
+
+
 def test_a_table_that_stays_locked_ends_the_backup_in_time(place):
     place.run("init")
     create("locked", "CREATE TABLE t (a int)")

@@ -174,6 +174,14 @@ private:
 
 } // namespace
 
+bool has_postgres_database(const PostgresDumpOptions& options, const std::string& name,
+                           const std::stop_token& stop)
+{
+    return connect_to_postgres_server(options.conninfo, entrances(options.conninfo), stop)
+               ->query("SELECT FROM pg_catalog.pg_database WHERE datname = $1", {name})
+               .rows() > 0;
+}
+
 PostgresDumpPlan plan_postgres_dump(const PostgresDumpOptions& options, const std::stop_token& stop)
 {
     check_postgres_conninfo(options.conninfo);

@@ -34,4 +34,7 @@ struct PostgresDumpPlan {
 PostgresDumpPlan plan_postgres_dump(const PostgresDumpOptions& options,
                                     const std::stop_token& stop);
 
+bool has_postgres_database(const PostgresDumpOptions& options, const std::string& name,
+                           const std::stop_token& stop);
+
 } // namespace backstay::core

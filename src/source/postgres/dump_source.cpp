@@ -72,13 +72,15 @@ public:
     SessionPlan open(SnapshotView*, ProblemSink problems, std::stop_token stop) override
     {
         stop_ = std::move(stop);
+        problems_ = std::move(problems);
         plan_ = plan_postgres_dump(options_, stop_);
         figures_.clear();
+        vanished_ = 0;
         next_database_ = 0;
-        if (plan_.passwords_denied && problems) {
-            problems({ErrorCode::denied, "globals.sql",
-                      "this user may not read the roles' passwords: they are not saved (say that "
-                      "they are not wanted, or connect as a superuser)"});
+        if (plan_.passwords_denied) {
+            tell(ErrorCode::denied, "globals.sql",
+                 "this user may not read the roles' passwords: they are not saved (say that they "
+                 "are not wanted, or connect as a superuser)");
         }
         const std::size_t lanes = std::clamp<std::size_t>(options_.jobs, 1, plan_.databases.size());
         lanes_.clear();
@@ -142,7 +144,7 @@ public:
     SourceVerdict finish() override
     {
         SourceVerdict verdict;
-        if (figures_.size() != plan_.databases.size()) {
+        if (figures_.size() + vanished_ != plan_.databases.size()) {
             verdict.message = "not every database was dumped to its end";
             return verdict;
         }
@@ -167,10 +169,18 @@ public:
             }
         }
         lanes_.clear(); // ends what still runs
+        problems_ = {};
         stop_ = {};
     }
 
 private:
+    void tell(ErrorCode code, const std::string& path, const std::string& message) const
+    {
+        if (problems_) {
+            problems_({code, path, message});
+        }
+    }
+
     std::string dump_globals()
     {
         std::vector<std::string> arguments{
@@ -208,9 +218,23 @@ private:
         add("--exclude-table=", options_.exclude_tables);
         add("--exclude-table-data=", options_.exclude_table_data);
         lane.folder = escape_postgres_name(database.name);
-        lane.dump = std::make_unique<DatabaseDump>(
-            database, std::move(arguments), std::max(longest_silence, options_.lock_patience * 2),
-            stop_);
+        try {
+            lane.dump = std::make_unique<DatabaseDump>(
+                database, std::move(arguments),
+                std::max(longest_silence, options_.lock_patience * 2), stop_);
+        } catch (const Error& error) {
+            if (error.code() != ErrorCode::source || !has_vanished(database.name)) {
+                throw;
+            }
+            ++vanished_;
+            tell(ErrorCode::not_found, lane.folder, "the database was dropped meanwhile");
+        }
+    }
+
+    /// One that nobody asked for by its name may come and go.
+    bool has_vanished(const std::string& database) const
+    {
+        return options_.databases.empty() && !has_postgres_database(options_, database, stop_);
     }
 
     static SourceEntry entry_of(const Lane& lane, const std::string& path)
@@ -254,10 +278,12 @@ private:
 
     const PostgresDumpOptions options_;
     std::stop_token stop_;
+    ProblemSink problems_;
     PostgresDumpPlan plan_;
     std::vector<Lane> lanes_;
     bool globals_given_ = false; ///< lane 0's
     std::atomic<std::size_t> next_database_{0};
+    std::atomic<std::size_t> vanished_{0};
     std::mutex mutex_; // guards figures_ while lanes run
     std::vector<DatabaseFigures> figures_;
 };

@@ -1,6 +1,7 @@
 #include "target/postgres/postgres_target.hpp"
 
 #include "base/error.hpp"
+#include "base/record.hpp"
 #include "base/worker_group.hpp"
 #include "postgres/programs.hpp"
 #include "postgres/sql_text.hpp"
@@ -80,6 +81,25 @@ PostgresDatabaseMaking making_of(const PostgresToc& contents, const PostgresTarg
     return making;
 }
 
+/// Of an archive that is not known: with the encoding that the source's record tells.
+PostgresDatabaseMaking plain_making(SnapshotView& view, const std::string& name)
+{
+    PostgresDatabaseMaking making;
+    const std::string text = view.source_record();
+    const Record record = text.empty() ? Record() : Record::from_json(text);
+    const Record::Field* databases = record.find("databases");
+    if (databases == nullptr || databases->nested.size() != 1) {
+        return making;
+    }
+    for (const Record::Field& field : databases->nested.front().fields()) {
+        if (field.nested.size() == 1 && field.nested.front().text("name") == name) {
+            making.create = fmt::format("CREATE DATABASE x TEMPLATE template0 ENCODING {}",
+                                        postgres_literal(field.nested.front().text("encoding")));
+        }
+    }
+    return making;
+}
+
 class PostgresTarget : public Target
 {
 public:
@@ -140,6 +160,7 @@ public:
 
     void run(SnapshotView& view, const TargetEvents& events, const std::stop_token& stop) override
     {
+        events_ = events;
         for (const std::string& name : server_->leftovers()) {
             server_->drop_leftover(name);
         }
@@ -198,7 +219,13 @@ public:
             move.scratch.clear();
         }
         for (const std::string& name : old) {
-            last.drop_database(name);
+            try {
+                last.drop_database(name);
+            } catch (const Error& error) {
+                tell_problem(events_, error.code(), name,
+                             fmt::format("the database that was replaced cannot be dropped: {}",
+                                         error.what()));
+            }
         }
     }
 
@@ -393,7 +420,7 @@ private:
         run.one_transaction = move.into_existing;
         run.jobs = jobs;
         if (!move.saved.split) {
-            make_scratch(move, {});
+            make_scratch(move, plain_making(view, move.saved.name));
             run.conninfo = postgres_conninfo_for(options_.conninfo, move.scratch);
             restore_archive(run, view, move.saved, events, stop);
             return;
@@ -482,6 +509,7 @@ private:
 
     const PostgresTargetOptions options_;
     std::vector<PostgresTablePattern> tables_;
+    TargetEvents events_;     ///< of run(), for commit()
     std::mutex server_mutex_; // guards server_ while databases are restored side by side
     std::unique_ptr<PostgresServerWork> server_;
     std::set<std::string> existing_; ///< databases
