@@ -163,7 +163,7 @@ def a_gap_in_the_log_is_found_by_check(place):
 def wait_for_segments(place, wanted, wait=60):
     deadline = time.monotonic() + wait
     while True:
-        names = sorted(name for log in logs(place) for name in files_of(place, log["id"]))
+        names = sorted({name for log in logs(place) for name in files_of(place, log["id"])})
         if set(wanted) <= set(names):
             return names
         assert time.monotonic() < deadline, (wanted, names)

@@ -110,8 +110,8 @@ std::vector<const Snapshot*> logs_to_forget(const SnapshotList& all,
     return unneeded_logs(all, kept);
 }
 
-/// protocol.md: named in gc/ first, then removed. A refused removal is left: the sid is spent
-/// already.
+} // namespace
+
 void forget_sessions(Repository& repository, const std::vector<SessionId>& sessions,
                      JobContext& context)
 {
@@ -125,8 +125,6 @@ void forget_sessions(Repository& repository, const std::vector<SessionId>& sessi
     repository.store().remove_all(snapshots, context.stop());
     repository.store().remove_all(announced, context.stop());
 }
-
-} // namespace
 
 Record run_forget(Repository& repository, const ForgetOptions& options, const EngineLimits& limits,
                   JobContext& context)

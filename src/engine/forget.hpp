@@ -29,4 +29,9 @@ struct ForgetOptions {
 Record run_forget(Repository& repository, const ForgetOptions& options, const EngineLimits& limits,
                   JobContext& context);
 
+/// These do not count any more: named in gc/ first, then removed (protocol.md). A refused removal
+/// is left: the names are spent already.
+void forget_sessions(Repository& repository, const std::vector<SessionId>& sessions,
+                     JobContext& context);
+
 } // namespace backstay::core

@@ -3,7 +3,9 @@
 #include "base/error.hpp"
 #include "base/worker_group.hpp"
 #include "engine/backup.hpp"
+#include "engine/forget.hpp"
 #include "engine/snapshot_access.hpp"
+#include "engine/store_rights.hpp"
 #include "postgres/log_file.hpp"
 #include "target/partial_file.hpp"
 
@@ -25,6 +27,8 @@ constexpr const char* source_name = "wal";
 constexpr const char* source_kind = "postgres.log";
 constexpr std::size_t piece_size = 1 * MiB;
 constexpr std::size_t timeline_digits = 8;
+constexpr std::size_t most_files_in_a_snapshot = 256; ///< 4 GiB of log, of the usual segment size
+constexpr std::size_t superseded_before_forgetting = 32;
 
 /// The record that a snapshot of the log carries: empty if it is none.
 Record log_record(const Snapshot& snapshot)
@@ -125,14 +129,13 @@ LogOrigin origin_of(const LogFile& file, const std::string& path)
     return {std::to_string(header->system_id), header->segment_size};
 }
 
-std::string record_of(const LogOrigin& origin, const std::vector<LogFile>& files,
-                      const std::vector<std::string>& hashes)
+std::string record_of(const LogOrigin& origin, const std::vector<LogFile>& files)
 {
     Record list = Record::list();
-    for (std::size_t i = 0; i < files.size(); ++i) {
-        Record file;
-        file.set("name", files[i].name).set("sha256", hashes[i]);
-        list.add(std::move(file));
+    for (const LogFile& file : files) {
+        Record one;
+        one.set("name", file.name).set("sha256", file.hash);
+        list.add(std::move(one));
     }
     Record record;
     record.set("kind", "postgres").set("method", "log").set("system_id", origin.system_id);
@@ -141,22 +144,20 @@ std::string record_of(const LogOrigin& origin, const std::vector<LogFile>& files
 }
 
 /// Leaves out what the archive has.
-void leave_out_stored(const LogArchive& archive, std::vector<LogFile>& files,
-                      std::vector<std::string>& hashes)
+void leave_out_stored(const LogArchive& archive, std::vector<LogFile>& files)
 {
     for (std::size_t i = files.size(); i-- > 0;) {
         const std::optional<LogArchive::Place> there = archive.find(files[i].name);
         if (!there) {
             continue;
         }
-        if (there->hash != hashes[i]) {
+        if (there->hash != files[i].hash) {
             throw Error(ErrorCode::conflict,
                         "a file of this name with other contents is in the repository: two servers "
                         "with the same system identifier write their logs here",
                         files[i].name);
         }
         files.erase(files.begin() + static_cast<std::ptrdiff_t>(i));
-        hashes.erase(hashes.begin() + static_cast<std::ptrdiff_t>(i));
     }
 }
 
@@ -233,6 +234,120 @@ std::optional<BackupBegin> begin_of(const Snapshot& snapshot)
     return std::nullopt;
 }
 
+/// From which segment on the log of each system is needed, as names without timelines compare.
+std::map<std::string, std::string> needed_from(const SnapshotList& list,
+                                               const std::vector<bool>& kept)
+{
+    std::map<std::string, std::string> needed;
+    for (std::size_t i = 0; i < list.snapshots.size(); ++i) {
+        const auto begin = kept[i] ? begin_of(list.snapshots[i]) : std::nullopt;
+        if (begin) {
+            std::string& from = needed[begin->system_id];
+            from = from.empty() ? begin->segment : std::min(from, begin->segment);
+        }
+    }
+    return needed;
+}
+
+/// A history stays: which timelines there were matters as long as there is a backup.
+bool is_needed(const std::string& name, const std::string& from)
+{
+    return is_timeline_history_name(name) || name.substr(timeline_digits, 16) >= from;
+}
+
+/// Makes a snapshot of new files and of what the newest one before has and is still needed, which
+/// is taken over without being read. So the log lies in few snapshots, and most of them can go.
+class LogCommit
+{
+public:
+    LogCommit(Repository& repository, const LogOrigin& origin, const EngineLimits& limits,
+              JobContext& context)
+        : repository_(repository), origin_(origin), limits_(limits), context_(context)
+    {
+    }
+
+    Record run(const SnapshotList& list, const std::vector<LogFile>& files)
+    {
+        if (const Snapshot* base = newest(list)) {
+            std::vector<LogFile> all = carried(*base, list);
+            all.insert(all.end(), files.begin(), files.end());
+            if (all.size() > files.size() && all.size() <= most_files_in_a_snapshot) {
+                try {
+                    return commit(std::move(all), base->record.id.hex());
+                } catch (const Error& error) {
+                    if (error.code() != ErrorCode::source) {
+                        throw;
+                    }
+                    // The one before is damaged: begin anew.
+                }
+            }
+        }
+        return commit(files, "none");
+    }
+
+private:
+    const Snapshot* newest(const SnapshotList& list) const
+    {
+        const auto found = std::find_if(
+            list.snapshots.rbegin(), list.snapshots.rend(), [this](const Snapshot& snapshot) {
+                return snapshot.record.kind == "log" &&
+                       log_record(snapshot).text("system_id") == origin_.system_id;
+            });
+        return found != list.snapshots.rend() ? &*found : nullptr;
+    }
+
+    std::vector<LogFile> carried(const Snapshot& base, const SnapshotList& list) const
+    {
+        const auto needed = needed_from(list, std::vector<bool>(list.snapshots.size(), true));
+        const auto from = needed.find(origin_.system_id);
+        std::vector<LogFile> files;
+        for_each_file(log_record(base), [&](const std::string& name, const std::string& hash) {
+            if (from == needed.end() || is_needed(name, from->second)) {
+                files.push_back({name, nullptr, 0, hash});
+            }
+        });
+        return files;
+    }
+
+    Record commit(std::vector<LogFile> files, const std::string& parent)
+    {
+        BackupSource source;
+        source.name = source_name;
+        source.kind = source_kind;
+        source.roots = {origin_.system_id};
+        const std::string record = record_of(origin_, files);
+        source.source = make_log_files_source(std::move(files), record);
+        BackupOptions options;
+        options.kind = "log";
+        options.parent = parent;
+        return run_backup(repository_, {std::move(source)}, options, limits_, context_);
+    }
+
+    Repository& repository_;
+    const LogOrigin& origin_;
+    const EngineLimits& limits_;
+    JobContext& context_;
+};
+
+/// Snapshots of the log whose files all lie in newer ones, in batches. Whoever may not remove them
+/// leaves it to a forget by policy.
+void forget_superseded(Repository& repository, const LogArchive& archive, const SnapshotList& list,
+                       JobContext& context)
+{
+    const std::vector<SessionId> superseded = archive.superseded(list);
+    if (superseded.size() < superseded_before_forgetting) {
+        return;
+    }
+    try {
+        demand_right_to_collect(repository, false, "wal-push", context.stop());
+        forget_sessions(repository, superseded, context);
+    } catch (const Error& error) {
+        if (error.code() != ErrorCode::denied && error.code() != ErrorCode::unsupported) {
+            throw;
+        }
+    }
+}
+
 } // namespace
 
 std::string log_file_path(const std::string& name)
@@ -241,6 +356,7 @@ std::string log_file_path(const std::string& name)
 }
 
 LogArchive::LogArchive(const SnapshotList& list, const std::string& system_id)
+    : system_id_(system_id)
 {
     for (const Snapshot& snapshot : list.snapshots) { // the oldest first
         if (snapshot.record.kind != "log") {
@@ -261,6 +377,23 @@ std::optional<LogArchive::Place> LogArchive::find(const std::string& name) const
     return found != files_.end() ? std::optional(found->second) : std::nullopt;
 }
 
+std::vector<SessionId> LogArchive::superseded(const SnapshotList& list) const
+{
+    std::set<SessionId> needed;
+    for (const auto& [name, place] : files_) {
+        needed.insert(place.snapshot->record.id);
+    }
+    std::vector<SessionId> superseded;
+    for (const Snapshot& snapshot : list.snapshots) {
+        if (snapshot.record.kind == "log" && !snapshot.pinned &&
+            log_record(snapshot).text("system_id") == system_id_ &&
+            !needed.contains(snapshot.record.id)) {
+            superseded.push_back(snapshot.record.id);
+        }
+    }
+    return superseded;
+}
+
 std::string LogArchive::last_segment(std::uint32_t timeline) const
 {
     std::string last;
@@ -276,28 +409,17 @@ std::string LogArchive::last_segment(std::uint32_t timeline) const
 Record store_log_files(Repository& repository, const LogOrigin& origin, std::vector<LogFile> files,
                        const EngineLimits& limits, JobContext& context)
 {
-    std::vector<std::string> hashes;
-    for (const LogFile& file : files) {
-        hashes.push_back(hash_of(file, context.stop()));
+    for (LogFile& file : files) {
+        file.hash = hash_of(file, context.stop());
     }
-    {
-        const SnapshotList list = list_snapshots(repository, context.stop());
-        leave_out_stored(LogArchive(list, origin.system_id), files, hashes);
-    }
+    const SnapshotList list = list_snapshots(repository, context.stop());
+    const LogArchive archive(list, origin.system_id);
+    leave_out_stored(archive, files);
     const std::uint64_t count = files.size();
     Record backup;
     if (count > 0) {
-        BackupSource source;
-        source.name = source_name;
-        source.kind = source_kind;
-        source.roots = {origin.system_id};
-        const std::string record = record_of(origin, files, hashes);
-        source.source = make_log_files_source(std::move(files), record);
-        BackupOptions options;
-        options.kind = "log";
-        options.parent = "none";
-        options.force = true; // nothing to go on with: segments are small
-        backup = run_backup(repository, {std::move(source)}, options, limits, context);
+        backup = LogCommit(repository, origin, limits, context).run(list, files);
+        forget_superseded(repository, archive, list, context);
     }
     return summary_of("wal-push", count, backup);
 }
@@ -384,28 +506,19 @@ std::vector<LogGap> log_gaps(const SnapshotList& list)
 
 std::vector<const Snapshot*> unneeded_logs(const SnapshotList& list, const std::vector<bool>& kept)
 {
-    std::map<std::string, std::string> needed_from; // by system
-    for (std::size_t i = 0; i < list.snapshots.size(); ++i) {
-        const auto begin = kept[i] ? begin_of(list.snapshots[i]) : std::nullopt;
-        if (begin) {
-            std::string& from = needed_from[begin->system_id];
-            from = from.empty() ? begin->segment : std::min(from, begin->segment);
-        }
-    }
+    const std::map<std::string, std::string> needed = needed_from(list, kept);
     std::vector<const Snapshot*> unneeded;
     for (const Snapshot& snapshot : list.snapshots) {
         const Record record = snapshot.record.kind == "log" ? log_record(snapshot) : Record();
-        const auto from = needed_from.find(record.text("system_id"));
-        if (snapshot.record.kind != "log" || snapshot.pinned || from == needed_from.end()) {
+        const auto from = needed.find(record.text("system_id"));
+        if (snapshot.record.kind != "log" || snapshot.pinned || from == needed.end()) {
             continue;
         }
-        bool is_needed = false;
+        bool stays = false;
         for_each_file(record, [&](const std::string& name, const std::string&) {
-            // A history stays: which timelines there were matters as long as there is a backup.
-            is_needed = is_needed || is_timeline_history_name(name) ||
-                        name.substr(timeline_digits, 16) >= from->second;
+            stays = stays || is_needed(name, from->second);
         });
-        if (!is_needed) {
+        if (!stays) {
             unneeded.push_back(&snapshot);
         }
     }

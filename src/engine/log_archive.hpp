@@ -28,10 +28,13 @@ public:
     };
     /// The newest of that name; empty if there is none.
     std::optional<Place> find(const std::string& name) const;
+    /// Of the list: this system's whose files all lie in newer ones.
+    std::vector<SessionId> superseded(const SnapshotList& list) const;
     /// The last whole segment of a timeline; "" if there is none.
     std::string last_segment(std::uint32_t timeline) const;
 
 private:
+    std::string system_id_;
     std::map<std::string, Place> files_;
 };
 
@@ -44,9 +47,11 @@ struct LogOrigin {
     std::uint64_t segment_size = 0; ///< 0: not known
 };
 
-/// Stores files as one snapshot of kind "log"; it counts when this returns. What is there already
-/// is left out. Throws Error{conflict} where a file of that name with other contents is there: two
-/// systems with one identifier went different ways. Returns the summary ("files", "bytes_stored").
+/// Stores files as one snapshot of kind "log", together with what the one before has and is still
+/// needed; it counts when this returns. Now and then those before it are forgotten. What is there
+/// already is left out. Throws Error{conflict} where a file of that name with other contents is
+/// there: two systems with one identifier went different ways. Returns the summary ("files",
+/// "bytes_stored").
 Record store_log_files(Repository& repository, const LogOrigin& origin, std::vector<LogFile> files,
                        const EngineLimits& limits, JobContext& context);
 

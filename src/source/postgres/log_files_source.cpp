@@ -1,5 +1,7 @@
 #include "source/postgres/log_files_source.hpp"
 
+#include "base/error.hpp"
+
 #include <algorithm>
 
 namespace backstay::core
@@ -25,6 +27,7 @@ public:
     {
         next_ = 0;
         read_ = 0;
+        is_lost_ = false;
         SessionPlan plan;
         plan.entries = files_.size();
         for (const LogFile& file : files_) {
@@ -43,6 +46,7 @@ public:
         entry.entry.path = file.name;
         entry.entry.size = file.size;
         entry.entry.mode = 0600;
+        entry.entry.change_token = from_hex(file.hash).value_or(Bytes());
         entry.item = next_++;
         entry.policy = {ChunkPolicy::Kind::none, 0}; // a log does not repeat itself
         return entry;
@@ -52,6 +56,10 @@ public:
                      MutableByteSpan buffer) override
     {
         const LogFile& file = files_.at(item);
+        if (!file.file) {
+            is_lost_ = true;
+            throw Error(ErrorCode::source, "the snapshot before has lost it", file.name);
+        }
         const std::uint64_t left = file.size - std::min(offset, file.size);
         const auto wanted = static_cast<std::size_t>(std::min<std::uint64_t>(buffer.size(), left));
         const std::size_t got = read_at(file.file->get(), offset, buffer.first(wanted), file.name);
@@ -72,11 +80,12 @@ public:
     {
         std::uint64_t wanted = 0;
         for (const LogFile& file : files_) {
-            wanted += file.size;
+            wanted += file.file ? file.size : 0;
         }
         SourceVerdict verdict;
-        verdict.kind = read_ == wanted ? SourceVerdict::Kind::ok : SourceVerdict::Kind::failed;
-        verdict.message = read_ == wanted ? "" : "a file of the log could not be read whole";
+        const bool is_whole = read_ == wanted && !is_lost_;
+        verdict.kind = is_whole ? SourceVerdict::Kind::ok : SourceVerdict::Kind::failed;
+        verdict.message = is_whole ? "" : "a file of the log could not be read whole";
         verdict.record = record_;
         return verdict;
     }
@@ -88,6 +97,7 @@ private:
     const std::string record_;
     std::size_t next_ = 0;
     std::uint64_t read_ = 0;
+    bool is_lost_ = false;
 };
 
 } // namespace
