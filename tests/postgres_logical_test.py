@@ -584,6 +584,29 @@ def test_a_dump_of_15_comes_back_in_17_with_all_its_databases(place):
             assert failed["error"]["code"] == "unsupported" and "17" in failed["error"]["message"], failed
 
 
+def test_the_oldest_server_is_saved_and_restored_by_newer_programs(place):
+    place.run("init")
+    with tempfile.TemporaryDirectory(prefix="backstay-postgres-") as folder, PostgresServer(pathlib.Path(folder) / "13", "13") as server:
+        create("old", SHOP, server)
+        server.sql("ALTER DATABASE old SET work_mem = '9MB'; GRANT CONNECT ON DATABASE old TO postgres")
+        place.summary("backup", "--postgres", server.conninfo(), "--method", "logical")
+        assert place.summary("restore", "latest", "--to-postgres", server.conninfo(), "--database", "old=new", "--verify")["problems"] == 0
+        assert dump("old", server) == dump("new", server)
+        assert place.summary("restore", "latest", "--to-postgres", server.conninfo(), "--replace", "--jobs", "2", "--verify")["problems"] == 0
+        assert dump("old", server) == dump("new", server)
+
+
+def test_a_database_in_another_encoding_comes_back(place):
+    place.run("init")
+    SERVER.sql("CREATE DATABASE latin ENCODING LATIN1 TEMPLATE template0")
+    SERVER.sql("""SET client_encoding = 'UTF8'; CREATE TABLE "tä" (a text); INSERT INTO "tä" VALUES ('ö'), (chr(228))""", "latin")
+    backup(place, "--database", "latin")
+    assert restore(place, "--database", "latin=latin2", "--verify")["problems"] == 0
+    assert SERVER.sql("""SET client_encoding = 'UTF8'; SELECT a FROM "tä" """, "latin2") == [["ö"], ["ä"]]
+    assert SERVER.value("SELECT pg_encoding_to_char(encoding) FROM pg_database WHERE datname = 'latin2'") == "LATIN1"
+    assert dump("latin", SERVER, "--encoding=UTF8") == dump("latin2", SERVER, "--encoding=UTF8")
+
+
 def test_a_restored_table_that_was_changed_is_found_by_verify(place):
     place.run("init")
     create("trigger", "CREATE TABLE t (a int); INSERT INTO t SELECT generate_series(1, 100)")

@@ -54,6 +54,17 @@ TEST_CASE("quoted names lose their quotes")
     CHECK(tokens[5].kind == SqlToken::Kind::sign);
 }
 
+TEST_CASE("an option is taken out of a statement with its value")
+{
+    CHECK(without_sql_option("CREATE DATABASE x ENCODING = 'UTF8' LOCALE_PROVIDER = libc LOCALE = "
+                             "'C';",
+                             "LOCALE_PROVIDER") ==
+          "CREATE DATABASE x ENCODING = 'UTF8'  LOCALE = 'C';");
+    CHECK(without_sql_option("CREATE DATABASE \"LOCALE_PROVIDER\";", "LOCALE_PROVIDER") ==
+          "CREATE DATABASE \"LOCALE_PROVIDER\";");
+    CHECK(without_sql_option("A = ", "A") == "A = ");
+}
+
 TEST_CASE("another database's name is put where the statement names one")
 {
     CHECK(with_database_name("CREATE DATABASE \"a\"\"b\" WITH TEMPLATE = template0;", "\"x\"") ==

@@ -158,4 +158,18 @@ std::string with_database_name(std::string_view statement, const std::string& qu
     return std::string(statement);
 }
 
+std::string without_sql_option(std::string_view statement, std::string_view keyword)
+{
+    const std::vector<SqlToken> tokens = sql_tokens(statement);
+    for (std::size_t i = 0; i + 2 < tokens.size(); ++i) {
+        if (tokens[i].is(keyword) && tokens[i + 1].text == "=") {
+            const auto begin = static_cast<std::size_t>(tokens[i].text.data() - statement.data());
+            const auto end = static_cast<std::size_t>(tokens[i + 2].text.data() +
+                                                      tokens[i + 2].text.size() - statement.data());
+            return std::string(statement).erase(begin, end - begin);
+        }
+    }
+    return std::string(statement);
+}
+
 } // namespace backstay::core

@@ -35,4 +35,7 @@ std::vector<std::string_view> split_sql(std::string_view script);
 /// The statement with another database's name: the one behind the keyword DATABASE.
 std::string with_database_name(std::string_view statement, const std::string& quoted_name);
 
+/// The statement without "KEYWORD = value", if it has that.
+std::string without_sql_option(std::string_view statement, std::string_view keyword);
+
 } // namespace backstay::core

@@ -16,6 +16,7 @@ namespace backstay::core
 namespace
 {
 
+constexpr int first_with_locale_provider = 150000;
 constexpr int times_to_look = 50; ///< until sessions that were ended are gone
 constexpr std::chrono::milliseconds between_looks{100};
 
@@ -127,9 +128,14 @@ void PostgresServerWork::create_database(const std::string& name,
 {
     claim(name);
     const std::string quoted = postgres_identifier(name);
-    connection_->query(making.create.empty()
-                           ? fmt::format("CREATE DATABASE {} TEMPLATE template0", quoted)
-                           : with_database_name(making.create, quoted));
+    std::string create = making.create.empty()
+                             ? fmt::format("CREATE DATABASE {} TEMPLATE template0", quoted)
+                             : with_database_name(making.create, quoted);
+    if (connection_->server_version() < first_with_locale_provider) {
+        create =
+            without_sql_option(create, "LOCALE_PROVIDER"); // newer ones of pg_dump say it always
+    }
+    connection_->query(create);
     if (!making.owner.empty()) {
         connection_->query(fmt::format("ALTER DATABASE {} OWNER TO {}", quoted,
                                        postgres_identifier(making.owner)));
