@@ -501,7 +501,7 @@ def test_passwords_come_from_a_file_and_never_from_arguments(place):
 
 def test_rights_that_are_missing_are_told_before_anything_starts(place):
     place.run("init")
-    create("rights", "CREATE TABLE open (a int); CREATE TABLE shut (a int); CREATE ROLE reader LOGIN; GRANT SELECT ON open TO reader")
+    create("rights", "CREATE EXTENSION pg_stat_statements; CREATE EXTENSION hstore; CREATE TABLE ours (a int); ALTER EXTENSION hstore ADD TABLE ours; CREATE TABLE open (a int); CREATE TABLE shut (a int); CREATE ROLE reader LOGIN; GRANT SELECT ON open TO reader")
     where = ("--postgres", SERVER.conninfo("reader"), "--method", "logical", "--database", "rights")
     failed = place.summary("backup", *where, status=1)
     assert failed["error"]["code"] == "denied" and "public.shut" in failed["error"]["message"] and "pg_read_all_data" in failed["error"]["message"], failed

@@ -22,13 +22,14 @@ constexpr const char* list_databases =
     "ELSE 0 END, has_database_privilege(oid, 'CONNECT'), datallowconn, datistemplate, "
     "pg_encoding_to_char(encoding) FROM pg_catalog.pg_database ORDER BY 2 DESC, 1";
 
-/// What pg_dump has to read, but this user may not.
+/// What pg_dump has to read (not what extensions made), but this user may not.
 constexpr const char* list_unreadable =
     "SELECT n.nspname, c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON "
     "n.oid = c.relnamespace WHERE c.relkind IN ('r', 'p', 'S') AND n.nspname <> "
     "'information_schema' AND n.nspname !~ '^pg_' AND NOT (CASE c.relkind WHEN 'S' THEN "
-    "has_sequence_privilege(c.oid, 'SELECT') ELSE has_table_privilege(c.oid, 'SELECT') END) ORDER "
-    "BY 1, 2 LIMIT 4";
+    "has_sequence_privilege(c.oid, 'SELECT') ELSE has_table_privilege(c.oid, 'SELECT') END) AND "
+    "NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_class'::regclass AND "
+    "d.objid = c.oid AND d.deptype = 'e') ORDER BY 1, 2 LIMIT 4";
 
 /// The database that the user names, else one that is there on every server.
 std::vector<std::string> entrances(const std::string& conninfo)
