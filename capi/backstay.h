@@ -426,6 +426,10 @@ BACKSTAY_CALL backstay_check_start(backstay_repository *repository, const backst
                                    backstay_job **job, backstay_error **error);
 BACKSTAY_CALL backstay_scrub_start(backstay_store *store, const backstay_options *options, backstay_cancel *cancel, backstay_job **job,
                                    backstay_error **error);
+/* Is this store fit to hold a repository? Tries on the very place what the engine relies on; a record "test" each, docs/json.md. Makes and removes
+   objects selftest-*. Takes no options. */
+BACKSTAY_CALL backstay_store_selftest_start(backstay_store *store, const backstay_options *options, backstay_cancel *cancel, backstay_job **job,
+                                            backstay_error **error);
 BACKSTAY_CALL backstay_snapshots_start(backstay_repository *repository, const backstay_options *options, backstay_cancel *cancel,
                                        backstay_job **job, backstay_error **error);
 BACKSTAY_CALL backstay_objects_start(backstay_repository *repository, const backstay_options *options, backstay_cancel *cancel,

@@ -4,6 +4,7 @@
 #include "operation_options.hpp"
 
 #include "engine/objects.hpp"
+#include "engine/store_selftest.hpp"
 #include "engine/verify.hpp"
 
 using backstay::capi::guarded;
@@ -181,6 +182,25 @@ backstay_status backstay_scrub_start(backstay_store* store, const backstay_optio
             return backstay::core::run_scrub(*objects, given, engine->limits(), context);
         };
         need(job, "job") = new backstay_job(engine, "scrub", Gives::problems, work,
+                                            backstay::capi::stop_of(cancel), {});
+        return BACKSTAY_OK;
+    });
+}
+
+backstay_status backstay_store_selftest_start(backstay_store* store,
+                                              const backstay_options* options,
+                                              backstay_cancel* cancel, backstay_job** job,
+                                              backstay_error** error)
+{
+    return guarded(error, [&] {
+        const backstay::capi::EngineRef engine = need(store, "store").engine;
+        engine->check_process();
+        std::optional<OptionSet> storage;
+        options_or_default(options, "selftest", storage);
+        const auto work = [objects = store->store](JobContext& context) {
+            return backstay::core::run_store_selftest(*objects, context);
+        };
+        need(job, "job") = new backstay_job(engine, "self-test", Gives::listings, work,
                                             backstay::capi::stop_of(cancel), {});
         return BACKSTAY_OK;
     });

@@ -310,7 +310,7 @@ def every_record_is_json_with_a_type(place):
     os.close(os.open(os.fsencode(live) + b"/bad\xff name\n", os.O_CREAT | os.O_WRONLY))
     place.run("init")
     place.run("backup", live)
-    for arguments in (("snapshots",), ("ls", "latest", "--recursive"), ("find", "*"), ("check",), ("prune",), ("stats",), ("list",), ("scrub",), ("forget", "--keep-last", "1")):
+    for arguments in (("snapshots",), ("ls", "latest", "--recursive"), ("find", "*"), ("check",), ("prune",), ("stats",), ("list",), ("scrub",), ("self-test", place.environment["BACKSTAY_REPOSITORY"]), ("forget", "--keep-last", "1")):
         records = place.json(*arguments)
         assert all("type" in r for r in records) and records[-1]["type"] == "summary", (arguments, records)
     named = [r for r in place.json("ls", "latest", "--recursive") if "path_b64" in r]

@@ -65,6 +65,8 @@ def round_trip(place, bucket):
     assert_restores(place, second["snapshot"], live)
     assert place.summary("check", "--read-data")["verdict"] == "ok"
     assert place.summary("scrub")["problems"] == 0
+    assert place.summary("self-test", place.environment["BACKSTAY_REPOSITORY"])["exclusive_create"]
+    assert not client().keys(bucket, "some/prefix/selftest-")
     before = client().keys(bucket)
     assert any(key.startswith("some/prefix/packs/") for key in before), before
     place.run("forget", "--keep-last", "1", "--group-by", "host")

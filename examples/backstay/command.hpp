@@ -65,6 +65,7 @@ Command snapshots_command();
 Command stats_command();
 Command tag_command();
 Command unlock_command();
+Command self_test_command();
 Command unpin_command();
 Command verify_command();
 Command version_command();

@@ -125,9 +125,14 @@ std::string Invocation::repository_uri() const
 
 backstay::Store Invocation::store(bool create)
 {
+    return store_at(repository_uri(), create);
+}
+
+backstay::Store Invocation::store_at(const std::string& uri, bool create)
+{
     backstay::Options options = this->options("store");
     options.set_flag("create", create);
-    return {engine(), repository_uri(), &options, &cancel_};
+    return {engine(), uri, &options, &cancel_};
 }
 
 backstay::Options Invocation::credentials(const char* scope, bool is_new)
@@ -187,8 +192,7 @@ std::optional<backstay::Record> Invocation::traffic() const
 
 backstay::Repository Invocation::repository_at(const std::string& uri)
 {
-    const backstay::Options chosen = options("store");
-    const backstay::Store place(engine(), uri, &chosen, &cancel_);
+    const backstay::Store place = store_at(uri);
     const backstay::Options key = credentials("repository", false);
     return backstay::Repository::open(place, &key, &cancel_);
 }

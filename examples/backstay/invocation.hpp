@@ -62,6 +62,7 @@ public:
     backstay::Engine& engine();
     /// The one of -r.
     backstay::Store store(bool create = false);
+    backstay::Store store_at(const std::string& uri, bool create = false);
     backstay::Repository repository();
     /// What the store of repository() was asked for; nothing if it bills nothing.
     std::optional<backstay::Record> traffic() const;

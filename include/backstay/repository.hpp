@@ -50,6 +50,14 @@ public:
                                         error);
         });
     }
+    /// Is it fit to hold a repository? "test" records, one each.
+    Job selftest(const Options* options = nullptr, const Cancel* cancel = nullptr) const
+    {
+        return detail::start_job([&](backstay_job** job, backstay_error** error) {
+            return backstay_store_selftest_start(get(), detail::get(options), detail::get(cancel),
+                                                 job, error);
+        });
+    }
     backstay_store* get() const { return store_.get(); }
 
 private:

@@ -403,6 +403,7 @@ constexpr OptionScope scopes[] = {
     {"objects", "Listing objects", objects},
     {"check", "Is the repository whole", check},
     {"scrub", "Do packs hash to their names", scrub},
+    {"selftest", "Is a store fit to hold a repository", {}},
     {"verify", "Does a snapshot equal its living source", {}},
     {"forget", "Retention", forget},
     {"prune", "Giving space back", prune},
