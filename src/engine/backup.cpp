@@ -10,7 +10,7 @@
 #include "engine/problem_log.hpp"
 #include "engine/series.hpp"
 #include "engine/source_run.hpp"
-#include "repo/life_signs.hpp"
+#include "repo/heartbeat.hpp"
 #include "repo/repository_view.hpp"
 #include "repo/session.hpp"
 #include "repo/snapshot_notes.hpp"
@@ -100,7 +100,7 @@ public:
         if (!options_.dry_run) {
             session_ =
                 std::make_unique<Session>(repository_, "backup", Session::Use::writing, stop);
-            life_signs_ = std::make_unique<LifeSigns>(repository_, session_->id());
+            heartbeat_ = std::make_unique<Heartbeat>(repository_, session_->id());
             record_.id = session_->id();
         }
         const Condemned condemned =
@@ -310,7 +310,7 @@ private:
     BackupFigures figures_;
     SnapshotRecord record_;
     std::unique_ptr<Session> session_;
-    std::unique_ptr<LifeSigns> life_signs_; ///< while sources are silent, too
+    std::unique_ptr<Heartbeat> heartbeat_; ///< while sources are silent, too
     std::optional<Snapshot> parent_;
     BlobCounts counts_;
     bool committed_ = false;

@@ -1,7 +1,7 @@
 #include "engine/snapshot_access.hpp"
 
 #include "base/error.hpp"
-#include "repo/life_signs.hpp"
+#include "repo/heartbeat.hpp"
 
 #include <fmt/format.h>
 
@@ -12,7 +12,7 @@ struct SnapshotAccess::State {
     Repository& repository;
     Snapshot snapshot;
     std::unique_ptr<Session> session;
-    std::unique_ptr<LifeSigns> life_signs;
+    std::unique_ptr<Heartbeat> heartbeat;
     std::shared_ptr<BlobIndex> index;
     std::shared_ptr<BlobReader> reader;
     std::unique_ptr<RepositoryView> root;
@@ -49,7 +49,7 @@ SnapshotAccess::SnapshotAccess(Repository& repository, const Snapshot& snapshot,
         state_->session = announce(repository, stop);
     }
     if (state_->session) {
-        state_->life_signs = std::make_unique<LifeSigns>(repository, state_->session->id());
+        state_->heartbeat = std::make_unique<Heartbeat>(repository, state_->session->id());
     }
     const auto still_counts = [&repository, id = snapshot.record.id, stop] {
         return snapshot_counts(repository, id, stop);
@@ -103,7 +103,7 @@ std::unique_ptr<RepositoryView> SnapshotAccess::at(const std::string& path)
 void SnapshotAccess::finish(const std::stop_token& stop)
 {
     if (state_->session) {
-        state_->life_signs.reset();
+        state_->heartbeat.reset();
         state_->session->finish_reading(stop);
         state_->session.reset();
     }

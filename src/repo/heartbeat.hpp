@@ -10,21 +10,21 @@
 namespace backstay::core
 {
 
-inline constexpr std::chrono::minutes life_sign_period{5}; ///< protocol.md, "Writer" 4
+inline constexpr std::chrono::minutes heartbeat_period{5}; ///< protocol.md, "Writer" 4
 
 /// Says again and again that a session lives, from a thread of its own, however long the work of
 /// the session is silent: an empty segment, in place of the last one. Where nothing can be written
 /// it says nothing: the session then lives as long as collectors are patient.
-class LifeSigns
+class Heartbeat
 {
 public:
     /// `repository` must outlive it.
-    LifeSigns(Repository& repository, const SessionId& session,
-              std::chrono::milliseconds period = life_sign_period);
+    Heartbeat(Repository& repository, const SessionId& session,
+              std::chrono::milliseconds period = heartbeat_period);
     /// Takes the last sign away: its session has ended, or is about to. Best effort.
-    ~LifeSigns();
-    LifeSigns(const LifeSigns&) = delete;
-    LifeSigns& operator=(const LifeSigns&) = delete;
+    ~Heartbeat();
+    Heartbeat(const Heartbeat&) = delete;
+    Heartbeat& operator=(const Heartbeat&) = delete;
 
 private:
     void say(const std::stop_token& stop);

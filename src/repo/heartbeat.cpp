@@ -1,4 +1,4 @@
-#include "repo/life_signs.hpp"
+#include "repo/heartbeat.hpp"
 
 #include "base/error.hpp"
 #include "repo/blob_index.hpp"
@@ -24,7 +24,7 @@ bool wait(std::chrono::milliseconds period, const std::stop_token& stop)
 
 } // namespace
 
-LifeSigns::LifeSigns(Repository& repository, const SessionId& session,
+Heartbeat::Heartbeat(Repository& repository, const SessionId& session,
                      std::chrono::milliseconds period)
     : repository_(repository), session_(session)
 {
@@ -35,7 +35,7 @@ LifeSigns::LifeSigns(Repository& repository, const SessionId& session,
     });
 }
 
-LifeSigns::~LifeSigns()
+Heartbeat::~Heartbeat()
 {
     thread_.request_stop();
     try {
@@ -45,7 +45,7 @@ LifeSigns::~LifeSigns()
     remove_last({});
 }
 
-void LifeSigns::say(const std::stop_token& stop)
+void Heartbeat::say(const std::stop_token& stop)
 {
     try {
         const SegmentId sign = write_segment(repository_, session_, {}, {}, {}, std::nullopt, stop);
@@ -57,7 +57,7 @@ void LifeSigns::say(const std::stop_token& stop)
     }
 }
 
-void LifeSigns::remove_last(const std::stop_token& stop) noexcept
+void Heartbeat::remove_last(const std::stop_token& stop) noexcept
 {
     if (!last_) {
         return;
