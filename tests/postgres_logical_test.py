@@ -121,6 +121,10 @@ def test_a_snapshot_lists_tables_and_shows_their_rows(place):
     assert listed["listed/data/public.orders"]["size"] > 3000
     for name in ('listed/data/My Schema.T%2Eable "q" %2Fx', 'listed/data/My Schema.t%2Eable "q" %2Fx', "listed/data/public.ünïcode %2541%23", "listed/data/large-objects", "globals.sql"):
         assert name in listed, (name, sorted(listed))
+    shown = place.run("show", "latest").decode()
+    assert "database   listed: 8 tables, " in shown and "server     15." in shown, shown
+    long = [line.split() for line in place.run("ls", "latest:postgres", "--long").decode().splitlines()]
+    assert [line[3] for line in long if line[-1] == "/postgres/listed"] != ["0"], long
     rows = place.run("cat", 'latest:postgres/listed/data/My Schema.T%2Eable "q" %2Fx').decode()
     assert rows == "1\tx\n2\t\\\\.\n3\t\n", rows
 
@@ -543,6 +547,10 @@ def test_an_archive_that_is_not_understood_is_kept_whole_and_comes_back(place):
     source, = [record for record in records if record["type"] == "source"]
     assert "one stream" in source["message"] and "compressed" in source["message"], source
     assert "packed/archive" in entries(place)
+    backup_text = ("backup", "--postgres", SERVER.conninfo(), "--method", "logical", "--database", "packed", "--postgres-programs", strange)
+    place.run(*backup_text)
+    assert "one stream" in place.stderr, place.stderr
+    assert "one stream" in place.run("show", "latest").decode()
     restore(place, "--database", "packed=unpacked")
     assert SERVER.value("SELECT a FROM t", "unpacked") == "7"
     assert restore(place, "--database", "packed=part", "--table", "t", status=1)["error"]["code"] == "unsupported"

@@ -17,6 +17,10 @@ std::string amount(const backstay::Record& record, const char* name)
 
 void show(Invocation& invocation, const backstay::Record& record)
 {
+    if (record.type() == "source" && !record.text("message").empty() &&
+        record.text("verdict") == "ok") {
+        invocation.terminal().warn(printable(record.text("message")));
+    }
     if (record.type() != "entry") {
         return; // a source's verdict stands in the summary
     }

@@ -10,6 +10,23 @@ namespace command
 namespace
 {
 
+/// What a database server's source kept of it.
+std::vector<std::string> databases_of(const backstay::Record& source)
+{
+    std::vector<std::string> lines;
+    if (!source.has("record") || !source.nested("record").has("databases")) {
+        return lines;
+    }
+    const backstay::Record own = source.nested("record");
+    for (const backstay::Record& database : own.nested("databases").records()) {
+        const std::int64_t tables = database.number("tables");
+        lines.push_back(fmt::format(
+            "{}: {} table{}, {}", printable(database.text("name")), tables, tables == 1 ? "" : "s",
+            size_text(static_cast<std::uint64_t>(database.number("bytes")))));
+    }
+    return lines;
+}
+
 void print(Terminal& terminal, const backstay::Record& snapshot)
 {
     const auto line = [&terminal](const char* name, const std::string& value) {
@@ -43,6 +60,13 @@ void print(Terminal& terminal, const backstay::Record& snapshot)
         line("source",
              fmt::format("{} ({}): {}{}{}", printable(source.text("name")), source.text("kind"),
                          source.text("verdict"), roots.empty() ? "" : ", ", joined(roots, " ")));
+        line("", printable(source.text("message")));
+        if (source.has("record")) {
+            line("server", printable(source.nested("record").text("server_version")));
+        }
+        for (const std::string& database : databases_of(source)) {
+            line("database", database);
+        }
     }
     line("verdict", snapshot.text("verdict"));
 }

@@ -255,12 +255,12 @@ std::size_t ChildProcess::read(MutableByteSpan buffer, const std::stop_token& st
     return done;
 }
 
-Bytes ChildProcess::read_all(std::size_t limit, const std::stop_token& stop)
+Bytes ChildProcess::read_all(std::size_t limit, const std::stop_token& stop, unsigned patience_s)
 {
     Bytes all;
     Bytes buffer(64 * KiB);
     while (true) {
-        const std::size_t got = read(buffer, stop);
+        const std::size_t got = read(buffer, stop, patience_s);
         append(all, ByteSpan(buffer).first(got));
         if (all.size() > limit) {
             throw Error(ErrorCode::source,

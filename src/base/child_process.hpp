@@ -39,7 +39,7 @@ public:
     /// Error{source} if nothing came for `patience_s` seconds (0: no limit).
     std::size_t read(MutableByteSpan buffer, const std::stop_token& stop, unsigned patience_s = 0);
     /// All of it to the end, at most `limit` bytes. Throws Error{source} if there are more.
-    Bytes read_all(std::size_t limit, const std::stop_token& stop);
+    Bytes read_all(std::size_t limit, const std::stop_token& stop, unsigned patience_s = 0);
 
     /// False if the program reads no more: its exit status says why. Throws Error{cancelled}.
     bool write(ByteSpan bytes, const std::stop_token& stop);

@@ -22,6 +22,7 @@ namespace
 namespace fs = std::filesystem;
 
 constexpr std::size_t longest_version = 4096;
+constexpr unsigned patience_s = 60; ///< for a program to say which it is
 
 bool is_program(const fs::path& path)
 {
@@ -72,7 +73,7 @@ std::vector<fs::path> side_by_side(const std::string& name)
 PostgresProgram ask_version(const fs::path& path, const std::stop_token& stop)
 {
     ChildProcess child({{path.string(), "--version"}, postgres_program_environment()});
-    const Bytes output = child.read_all(longest_version, stop);
+    const Bytes output = child.read_all(longest_version, stop, patience_s);
     child.wait(stop);
     return parse_postgres_version(path.string(), std::string(as_text(output)));
 }

@@ -190,7 +190,8 @@ private:
             arguments.emplace_back("--no-role-passwords");
         }
         ChildProcess process({arguments, postgres_program_environment()});
-        const Bytes output = process.read_all(largest_globals, stop_);
+        const Bytes output = process.read_all(largest_globals, stop_,
+                                              static_cast<unsigned>(longest_silence.count()));
         if (const ChildProcess::Exit exit = process.wait(stop_); !exit.good) {
             throw Error(ErrorCode::source, fmt::format("pg_dumpall {}", exit.message));
         }
