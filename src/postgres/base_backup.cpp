@@ -148,6 +148,9 @@ std::optional<BaseBackup::Archive> BaseBackup::next_plain_archive()
 
 ByteSpan BaseBackup::read()
 {
+    if (!is_typed_ && !in_archive_) {
+        return {}; // the next COPY is another archive's
+    }
     while (!announced_ && !copy_ended_) {
         const std::optional<ByteSpan> piece = connection_.copy_read();
         if (!piece) {
