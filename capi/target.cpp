@@ -85,6 +85,9 @@ backstay::core::PostgresDirectoryOptions postgres_options(const OptionSet& set, 
     recovery.timeline = set.text("target-timeline");
     recovery.restore_command = set.text("restore-command");
     recovery.keep_archiving = set.flag("keep-archiving");
+    options.start = set.flag("start");
+    options.start_options = set.text("start-options");
+    options.program_folder = set.text("postgres-programs");
     options.owner = set.text("owner");
     options.threads = threads;
     return options;

@@ -14,7 +14,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "support"))
 
 from command_line import run_all  # noqa: E402  pylint: disable=wrong-import-position
-from postgres_server import PostgresServer, TOOLS, give_to_owner, make_reachable, run_as_owner  # noqa: E402  pylint: disable=wrong-import-position
+from postgres_server import PostgresServer, TOOLS, binaries, free_port, give_to_owner, make_reachable, run_as_owner  # noqa: E402  pylint: disable=wrong-import-position
 
 VERSIONS = ["13", "15", "17", "18"]
 SUMS = "select (select sum(abalance) from pgbench_accounts) || ' ' || (select sum(bbalance) from pgbench_branches) || ' ' || " \
@@ -324,6 +324,28 @@ def a_restore_that_cannot_be_finished_leaves_nothing(place):
     assert not list(there.iterdir()) and not moved.exists()
 
 
+def a_restored_cluster_can_be_started_right_away(place):
+    place.run("init")
+    with PostgresServer(place.path / "server") as server:
+        fill(server)
+        back_up(place, server)
+    for version, options, status in (("15", "-p {port}", 0), ("15", "-c nonsense=1", 1)):
+        data = empty_folder(place.path / f"started{status}" / "data")
+        port = free_port()
+        options = options.format(port=port) + f" -c listen_addresses=127.0.0.1 -c unix_socket_directories={data}"
+        place.run("restore", "latest", "--to-postgres-directory", data, "--start", "--start-options", options, status=status)
+        if status == 0:
+            try:
+                rows = run_as_owner(TOOLS / "psql", "-X", "-A", "-t", "-h", "127.0.0.1", "-p", str(port), "-U", "postgres", "-c", SUMS)
+                assert len(set(rows.split())) == 1, rows
+            finally:
+                run_as_owner(TOOLS / "pg_ctl", "-D", data, "-m", "immediate", "-w", "stop")
+        else:
+            assert "nonsense" in place.stderr and (data / "PG_VERSION").exists(), place.stderr
+    place.run("restore", "latest", "--to-postgres-directory", place.path / "other", "--start", "--postgres-programs", binaries("17"), status=1)
+    assert "15" in place.stderr and not (place.path / "other").exists(), place.stderr
+
+
 def a_killed_backup_leaves_neither_slot_nor_snapshot(place):
     place.run("init")
     with PostgresServer(place.path / "server") as server:
@@ -437,6 +459,7 @@ TESTS = [
     a_promotion_ends_the_backup_of_a_standby,
     only_the_server_that_the_certificate_names_is_believed,
     a_restore_that_cannot_be_finished_leaves_nothing,
+    a_restored_cluster_can_be_started_right_away,
     a_killed_backup_leaves_neither_slot_nor_snapshot,
     a_killed_walsender_ends_the_backup,
     a_terminated_log_receiver_ends_the_backup,

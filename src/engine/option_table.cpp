@@ -219,6 +219,8 @@ constexpr OptionSpec target_postgres[] = {
         "What the server gets further log by, as in its restore_command"),
     many("map-tablespace", K::path, "OLD=NEW", "Put the tablespace that was at OLD to NEW"),
     flag("keep-archiving", "Leave archive_mode on where it was: else a copy archives nothing"),
+    flag("start", "Start a server on it, and wait until it is consistent"),
+    one("start-options", K::text, "", "OPTIONS", "Options of that server, such as '-p 5433'"),
     one("owner", K::text, "", "USER[:GROUP]",
         "As root: give the files to this account (default: the folder's owner, or postgres)"),
     one("conninfo", K::text, "", "CONNINFO",

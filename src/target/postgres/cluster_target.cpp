@@ -3,6 +3,7 @@
 #include "base/bounded_queue.hpp"
 #include "base/worker_group.hpp"
 #include "target/postgres/cluster_folder.hpp"
+#include "target/postgres/cluster_start.hpp"
 
 #include <algorithm>
 #include <atomic>
@@ -139,10 +140,13 @@ public:
         }
     }
 
-    void plan(SnapshotView& view, const TargetEvents& events, const std::stop_token&) override
+    void plan(SnapshotView& view, const TargetEvents& events, const std::stop_token& stop) override
     {
         cluster_ = parse_cluster_record(view.source_record());
         check_recovery(options_.recovery, cluster_);
+        if (options_.start) {
+            pg_ctl_ = find_pg_ctl(options_.program_folder, cluster_.version / 10000, stop);
+        }
         take_tablespaces();
         plan_folder(data_, events);
         for (const auto& [oid, folder] : spaces_) {
@@ -156,6 +160,7 @@ public:
 
     void run(SnapshotView& view, const TargetEvents& events, const std::stop_token& stop) override
     {
+        stop_ = stop;
         choose_owner(events);
         data_.make(cluster_.folder_mode, owner_);
         for (const auto& [oid, folder] : spaces_) {
@@ -203,6 +208,9 @@ public:
         data_.sync_folder("global");
         data_.sync_folder("");
         committed_ = true;
+        if (options_.start) {
+            start_cluster({pg_ctl_, options_.start_options}, data_.path(), owner_, stop_);
+        }
     }
 
     void abandon() noexcept override
@@ -529,6 +537,8 @@ private:
     FileOwner owner_;
     Bytes control_; ///< written at last
     bool committed_ = false;
+    std::string pg_ctl_;   ///< if it is to be started
+    std::stop_token stop_; ///< of the restore
 };
 
 } // namespace

@@ -18,6 +18,9 @@ struct PostgresDirectoryOptions {
     RecoveryOptions recovery;
     std::string owner; ///< USER or USER:GROUP; "": see docs/guides/postgresql.md
     unsigned threads = 2;
+    bool start = false;         ///< start a server on it, and wait until it is consistent
+    std::string start_options;  ///< see ClusterStart
+    std::string program_folder; ///< of pg_ctl; "": found
 };
 
 /// "A=B", the first '=' that no '\' precedes. Throws Error{invalid}.
