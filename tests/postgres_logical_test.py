@@ -139,11 +139,15 @@ def test_a_database_that_lives_is_replaced_only_when_told_to(place):
     assert SERVER.value("SELECT count(*) FROM t", "lives") == "2"
     conflicts = [record for record in place.json("restore", "latest", "--to-postgres", SERVER.conninfo(), "--database", "lives", "--dry-run", status=1) if record["type"] == "conflict"]
     assert len(conflicts) == 1 and conflicts[0]["path"] == "lives", conflicts
-    # Somebody who is connected is no obstacle.
-    with subprocess.Popen([TOOLS / "psql", "-X", "-q", SERVER.conninfo(database="lives"), "-c", "SELECT pg_sleep(60)"], stderr=subprocess.DEVNULL) as session:
+    # Somebody who is connected is no obstacle, nor are those who come back at once.
+    with subprocess.Popen([TOOLS / "psql", "-X", "-q", SERVER.conninfo(database="lives"), "-c", "SELECT pg_sleep(60)"], stderr=subprocess.DEVNULL) as session, \
+            subprocess.Popen(["bash", "-c", f"while true; do {TOOLS}/psql -X -q '{SERVER.conninfo(database='lives')}' -c 'SELECT 1'; done"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                             start_new_session=True) as insisting:
         SERVER.wait_until("SELECT count(*) > 0 FROM pg_stat_activity WHERE datname = 'lives' AND query LIKE '%pg_sleep%'")
         assert restore(place, "--database", "lives", "--replace")["problems"] == 0
         session.wait(30)
+        assert insisting.poll() is None
+        os.killpg(insisting.pid, signal.SIGKILL)
     assert SERVER.value("SELECT count(*) FROM t", "lives") == "1"
     assert not scratch_left()
 
@@ -371,11 +375,12 @@ def test_what_a_killed_backup_and_restore_leave_is_cleared_away(place):
     command = ("restore", "latest", "--to-postgres", SERVER.conninfo(), "--database", "murder=murdered")
     with place.start(*command, stderr=subprocess.DEVNULL) as running:
         SERVER.wait_until("SELECT count(*) > 0 FROM pg_stat_activity WHERE datname LIKE 'backstay_scratch_%' AND query LIKE 'COPY%'")
+        running.send_signal(signal.SIGSTOP)
         # One that is at work is not disturbed by another.
         create("other", "CREATE TABLE t (a int)")
         backup(place, "--database", "other")
         restore(place, "--database", "other=other2")
-        assert running.poll() is None and len(scratch_left()) == 1
+        assert len(scratch_left()) == 1, scratch_left()
         running.kill()
         running.wait()
     assert len(scratch_left()) == 1

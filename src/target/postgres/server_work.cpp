@@ -8,7 +8,6 @@
 #include <array>
 #include <chrono>
 #include <fmt/format.h>
-#include <thread>
 
 namespace backstay::core
 {
@@ -17,13 +16,18 @@ namespace
 {
 
 constexpr int first_with_locale_provider = 150000;
-constexpr int times_to_look = 50; ///< until sessions that were ended are gone
-constexpr std::chrono::milliseconds between_looks{100};
+constexpr std::chrono::milliseconds between_looks{50}; ///< for sessions that hold a rename up
 
 /// SQL for the number of the lock of a database's name, which is SQL, too.
 std::string lock_of(const std::string& name)
 {
     return fmt::format("('x' || substr(md5('backstay ' || {}), 1, 16))::bit(64)::bigint", name);
+}
+
+std::string rename(const std::string& from, const std::string& to)
+{
+    return fmt::format("ALTER DATABASE {} RENAME TO {}", postgres_identifier(from),
+                       postgres_identifier(to));
 }
 
 std::set<std::string> first_column(const PostgresRows& rows)
@@ -48,7 +52,7 @@ std::string random_database_name(PostgresInterim what)
 PostgresServerWork::PostgresServerWork(std::string conninfo,
                                        const std::vector<std::string>& entrances,
                                        const std::stop_token& stop)
-    : conninfo_(std::move(conninfo)),
+    : conninfo_(std::move(conninfo)), entrances_(entrances),
       connection_(connect_to_postgres_server(conninfo_, entrances, stop))
 {
 }
@@ -186,61 +190,44 @@ void PostgresServerWork::drop_leftover(const std::string& name)
     connection_->query(fmt::format("DROP DATABASE IF EXISTS {}", postgres_identifier(name)));
 }
 
-/// New ones are refused; those that are there are ended.
-void PostgresServerWork::end_sessions(const std::string& database)
+/// While a database is renamed nobody gets into it, but who is there already must go first.
+void PostgresServerWork::rename_busy(const std::string& from, const std::string& to)
 {
-    connection_->query(
-        fmt::format("ALTER DATABASE {} ALLOW_CONNECTIONS false", postgres_identifier(database)));
-    const std::string theirs =
-        fmt::format("FROM pg_catalog.pg_stat_activity WHERE datname = {} AND pid <> "
-                    "pg_backend_pid()",
-                    postgres_literal(database));
-    connection_->query("SELECT pg_terminate_backend(pid) " + theirs);
-    for (int look = 0; look < times_to_look; ++look) {
-        if (connection_->value("SELECT count(*) " + theirs) == "0") {
-            return;
-        }
-        std::this_thread::sleep_for(between_looks);
+    PostgresConnection& helper = *helper_;
+    const std::string end_sessions =
+        fmt::format("SELECT pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity WHERE "
+                    "datname = {} AND pid <> pg_backend_pid()",
+                    postgres_literal(from));
+    connection_->start(rename(from, to));
+    while (!connection_->wait_readable(between_looks)) {
+        helper.query(end_sessions);
+    }
+    while (connection_->next_result() != PostgresConnection::Kind::none) {
     }
 }
 
 std::vector<std::string> PostgresServerWork::switch_databases(const std::vector<Switch>& switches)
 {
     const std::set<std::string> there = databases();
-    std::vector<std::string> replaced; ///< by their own names
+    helper_ = connect_to_postgres_server(conninfo_, entrances_, {});
     std::vector<std::string> old;
-    for (const Switch& one : switches) {
-        if (there.count(one.name) > 0) {
-            replaced.push_back(one.name);
-        }
-    }
+    connection_->query("BEGIN");
     try {
-        for (const std::string& name : replaced) {
-            end_sessions(name);
-        }
-        connection_->query("BEGIN");
-        const auto rename = [this](const std::string& from, const std::string& to) {
-            connection_->query(fmt::format("ALTER DATABASE {} RENAME TO {}",
-                                           postgres_identifier(from), postgres_identifier(to)));
-        };
-        for (const std::string& name : replaced) {
-            old.push_back(random_database_name(PostgresInterim::old));
-            claim(old.back());
-            rename(name, old.back());
-        }
         for (const Switch& one : switches) {
-            rename(one.scratch, one.name);
+            if (there.count(one.name) > 0) {
+                old.push_back(random_database_name(PostgresInterim::old));
+                claim(old.back());
+                rename_busy(one.name, old.back());
+            }
+            connection_->query(rename(one.scratch, one.name));
         }
         connection_->query("COMMIT");
     } catch (...) {
+        // Without a COMMIT nothing has happened, whatever becomes of the connection.
         try {
             connection_->query("ROLLBACK");
-            for (const std::string& name : replaced) {
-                connection_->query(fmt::format("ALTER DATABASE {} ALLOW_CONNECTIONS true",
-                                               postgres_identifier(name)));
-            }
         } catch (const Error&) {
-            // The connection is gone; the first failure says why.
+            connection_.reset();
         }
         throw;
     }

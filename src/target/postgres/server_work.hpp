@@ -62,16 +62,18 @@ public:
         std::string scratch;
         std::string name;
     };
-    /// Gives databases their names, all in one transaction. Those of that name get another one
-    /// before, which is returned; nobody may be connected to them: who is, is disconnected.
+    /// Gives databases their names, all in one transaction. Those that have them get others,
+    /// which are returned; who is connected to them is disconnected. Throws: nothing has changed.
     std::vector<std::string> switch_databases(const std::vector<Switch>& switches);
     void drop_database(const std::string& name);
 
 private:
     void claim(const std::string& name);
-    void end_sessions(const std::string& database);
+    void rename_busy(const std::string& from, const std::string& to);
 
     std::string conninfo_;
+    std::vector<std::string> entrances_;
+    std::unique_ptr<PostgresConnection> helper_; ///< ends sessions while connection_ waits for it
     std::unique_ptr<PostgresConnection> connection_;
 };
 
