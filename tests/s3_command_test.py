@@ -255,6 +255,23 @@ def what_a_thief_deleted_and_replaced_can_be_restored(place):
     assert done.returncode == 0, done.stdout
 
 
+def locks_are_put_on_all_that_is_stored(place):
+    bucket = f"test-{next(NUMBERS)}"
+    client().request("PUT", f"/{bucket}", headers={"x-amz-bucket-object-lock-enabled": "true"})
+    place.environment.update(SERVER.environment, BACKSTAY_REPOSITORY=f"s3+{SERVER.http}/{bucket}", no_proxy="*")
+    lock = ("--s3-lock-mode", "governance", "--s3-lock-days", "30")
+    live = place.path / "live"
+    make_files(live)
+    place.run(*lock, "init")
+    snapshot = place.summary(*lock, "backup", live)["snapshot"]
+    retention = client().request("GET", f"/{bucket}/snapshots/{snapshot}", {"retention": ""}).decode()
+    assert "GOVERNANCE" in retention, retention
+    place.run(*lock, "check")
+    assert "locks" not in place.stderr, place.stderr
+    place.run(*lock, "prune", "--alone")
+    assert_restores(place, snapshot, live)
+
+
 def requests_seen():
     """How many the server logged."""
     time.sleep(0.3)
@@ -352,6 +369,7 @@ TESTS = [
     a_writer_who_may_not_delete_goes_on_making_backups,
     a_bucket_with_versions_takes_backups_and_wants_alone_to_prune,
     what_a_thief_deleted_and_replaced_can_be_restored,
+    locks_are_put_on_all_that_is_stored,
     requests_are_few_and_counted_as_the_server_counts_them,
     a_region_that_stays_wrong_is_named,
     an_expired_certificate_is_said_to_be_expired,

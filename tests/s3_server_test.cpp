@@ -293,3 +293,44 @@ TEST_CASE("what was deleted or replaced in a bucket with versions can be read")
         behind.remove("sessions/s", {});
     }
 }
+
+TEST_CASE("locks that end soon are told, and renewed")
+{
+    const Server server;
+    const std::string bucket = random_name("locked");
+    server.ask_bucket(bucket, {}, {}, {{"x-amz-bucket-object-lock-enabled", "true"}});
+    const std::string uri = "s3+" + server.http + "/" + bucket;
+    S3Options options = server.options();
+    S3Store bare(uri, options);
+    bare.create("never", seeded_bytes(1, 10), {});
+    options.lock_mode = "GOVERNANCE";
+    options.lock_days = 1;
+    S3Store brief(uri, options);
+    brief.create("briefly", seeded_bytes(1, 10), {});
+    options.lock_days = 10;
+    S3Store store(uri, options);
+    store.create("long", seeded_bytes(1, 10), {});
+    const std::int64_t now = system_clock().now().seconds;
+    constexpr std::int64_t day = 24 * 3600;
+    const Timestamp long_ago{now - 6 * day, 0};
+    const std::vector<ObjectInfo> objects{{"briefly", 10, long_ago},
+                                          {"long", 10, long_ago},
+                                          {"never", 10, long_ago},
+                                          {"gone", 10, long_ago},
+                                          {"young", 10, {now - 4 * day, 0}}};
+    CHECK(store.describe({}).locks_objects);
+    LockReport report = store.keep_locks(objects, LockUpkeep::look, {});
+    CHECK(report.ending == 2);
+    CHECK(report.renewed == 0);
+    report = store.keep_locks(objects, LockUpkeep::renew, {});
+    CHECK(report.ending == 0);
+    CHECK(report.renewed == 2);
+    CHECK(report.refused.empty());
+    CHECK(store.keep_locks(objects, LockUpkeep::renew, {}).renewed == 0);
+    for (const std::string key : {"briefly", "never"}) {
+        const std::string retention = server.ask_bucket(bucket, "retention=", {}, {}, key).body;
+        CHECK(retention.find(format_time({now + 10 * day, 0}).substr(0, 10)) != std::string::npos);
+    }
+    CHECK_FALSE(bare.describe({}).locks_objects);
+    CHECK(bare.keep_locks(objects, LockUpkeep::renew, {}).renewed == 0);
+}

@@ -269,7 +269,7 @@ TEST_CASE("an object that is replaced while it is read is read again, all of it"
     const std::string old_bytes(40 * MiB, 'o');
     const std::string new_bytes(40 * MiB, 'n');
     rig.server.put("a/b/x", old_bytes);
-    int gets = 0;
+    std::atomic<int> gets{0};
     rig.server.fault = [&](const FakeRequest& request, FakeConnection&) {
         if (request.method == "GET" && ++gets == 2) {
             rig.server.put("a/b/x", new_bytes);
@@ -316,8 +316,8 @@ TEST_CASE("an object is put together from parts, and parts that failed are sent 
     const auto is_end = [](const FakeRequest& request) {
         return request.method == "POST" && request.target.find("uploadId=") != std::string::npos;
     };
-    int parts = 0;
-    int ends = 0;
+    std::atomic<int> parts{0};
+    std::atomic<int> ends{0};
     SUBCASE("a part, once")
     {
         rig.server.fault = [&](const FakeRequest& request, FakeConnection& c) {

@@ -2,6 +2,7 @@
 
 #include "base/error.hpp"
 #include "base/worker_group.hpp"
+#include "engine/lock_upkeep.hpp"
 #include "engine/log_archive.hpp"
 #include "engine/marks.hpp"
 #include "engine/pack_check.hpp"
@@ -65,6 +66,7 @@ public:
             problem("index", "", segment);
         }
         check_packs_are_there(condemned);
+        keep_locks(repository_, context_, LockUpkeep::look, stop_);
         if (options_.read_data) {
             read_packs(*options_.read_data);
         }

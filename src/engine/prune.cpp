@@ -4,6 +4,7 @@
 #include "base/random.hpp"
 #include "base/worker_group.hpp"
 #include "engine/copy_forward.hpp"
+#include "engine/lock_upkeep.hpp"
 #include "engine/marks.hpp"
 #include "engine/prune_plan.hpp"
 #include "engine/store_rights.hpp"
@@ -72,6 +73,7 @@ public:
         }
         if (plan_.empty() && left_by_others_ == 0) {
             tidy_sessions();
+            keep_locks(repository_, context_, LockUpkeep::renew, stop_);
             return summary();
         }
         condemn_chosen();                                // 1
@@ -83,6 +85,7 @@ public:
         }
         publish();        // 6
         remove_objects(); // 7, 8
+        keep_locks(repository_, context_, LockUpkeep::renew, stop_);
         return summary();
     }
 

@@ -26,6 +26,7 @@ struct StoreDescription {
     std::string uri;  ///< without credentials
     std::string kind; ///< "local", "memory", "s3", "host"
     bool exclusive_create = false;
+    bool locks_objects = false;        ///< for a time: see ObjectStore::keep_locks()
     bool strong_list = true;           ///< a plain list shows all that was created before
     std::string note;                  ///< what is unproven, in words; may be empty
     std::uint64_t max_object_size = 0; ///< 0: no limit known
@@ -46,6 +47,15 @@ struct StoreTraffic {
 struct RefusedRemoval {
     std::string key;
     std::string reason;
+};
+
+enum class LockUpkeep { look, renew };
+
+/// Of objects whose lock ends within half of the time for which objects are locked.
+struct LockReport {
+    std::uint64_t renewed = 0;
+    std::uint64_t ending = 0; ///< and left so
+    std::vector<RefusedRemoval> refused;
 };
 
 enum class Freshness { cached, fresh };
@@ -105,6 +115,14 @@ public:
     virtual void list(const std::string& prefix, Freshness freshness,
                       const std::function<void(const ObjectInfo&)>& each,
                       const std::stop_token& stop) = 0;
+
+    /// Where objects are locked for a time: looks at the locks of these, or renews those that end
+    /// soon.
+    virtual LockReport keep_locks(std::span<const ObjectInfo> /*objects*/, LockUpkeep /*upkeep*/,
+                                  const std::stop_token& /*stop*/)
+    {
+        return {};
+    }
 
     /// Empty where nobody counts requests.
     virtual std::optional<StoreTraffic> traffic() const { return std::nullopt; }

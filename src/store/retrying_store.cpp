@@ -331,6 +331,14 @@ void RetryingStore::remove(const std::string& key, const std::stop_token& stop)
     state_->run(stop, [&](const State::Course&) { state_->inner->remove(key, stop); });
 }
 
+LockReport RetryingStore::keep_locks(std::span<const ObjectInfo> objects, LockUpkeep upkeep,
+                                     const std::stop_token& stop)
+{
+    return state_->run(stop, [&](const State::Course&) {
+        return state_->inner->keep_locks(objects, upkeep, stop); // again is no harm
+    });
+}
+
 std::vector<RefusedRemoval> RetryingStore::remove_all(std::span<const std::string> keys,
                                                       const std::stop_token& stop)
 {

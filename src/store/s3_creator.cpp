@@ -106,10 +106,10 @@ private:
 
 } // namespace
 
-S3Creator::S3Creator(S3RequestSender& sender, const S3Options& options)
-    : sender_(sender), headers_(headers_of_all(options)), large_headers_(headers_of_large(options)),
-      largest_single_put_(options.largest_single_put), lock_mode_(options.lock_mode),
-      lock_days_(options.lock_days), clock_(*options.clock), wants_md5_(!options.lock_mode.empty())
+S3Creator::S3Creator(S3RequestSender& sender, const S3Locks& locks, const S3Options& options)
+    : sender_(sender), locks_(locks), headers_(headers_of_all(options)),
+      large_headers_(headers_of_large(options)), largest_single_put_(options.largest_single_put),
+      wants_md5_(locks.wanted())
 {
 }
 
@@ -224,18 +224,10 @@ HeaderList S3Creator::headers_of(const std::string& key, ByteSpan object) const
     if (object.size() >= large_object) {
         headers.insert(headers.end(), large_headers_.begin(), large_headers_.end());
     }
-    if (!lock_mode_.empty() && !key.starts_with("tmp/")) {
-        add_lock(headers);
+    if (locks_.wanted() && !key.starts_with("tmp/")) {
+        locks_.add_to(headers);
     }
     return headers;
-}
-
-void S3Creator::add_lock(HeaderList& headers) const
-{
-    constexpr std::int64_t day = 24 * 3600;
-    const Timestamp until{clock_.now().seconds + day * lock_days_, 0};
-    headers.emplace_back("x-amz-object-lock-mode", lock_mode_);
-    headers.emplace_back("x-amz-object-lock-retain-until-date", format_time(until));
 }
 
 bool S3Creator::is_there(const std::string& key, const std::stop_token& stop)

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "base/bytes.hpp"
+#include "store/s3_locks.hpp"
 #include "store/s3_request_sender.hpp"
 
 #include <atomic>
@@ -22,8 +23,8 @@ enum class CreateIfAbsent {
 class S3Creator
 {
 public:
-    /// `sender` must outlive the creator.
-    S3Creator(S3RequestSender& sender, const S3Options& options);
+    /// `sender` and `locks` must outlive the creator.
+    S3Creator(S3RequestSender& sender, const S3Locks& locks, const S3Options& options);
 
     /// As ObjectStore::create().
     void create(const std::string& key, ByteSpan object, const std::stop_token& stop);
@@ -43,7 +44,6 @@ private:
                         const std::stop_token& stop);
     S3Reply send(S3Request& request, const std::stop_token& stop);
     HeaderList headers_of(const std::string& key, ByteSpan object) const;
-    void add_lock(HeaderList& headers) const;
     bool is_there(const std::string& key, const std::stop_token& stop);
 
     CreateIfAbsent try_twice(const std::string& key, const std::stop_token& stop);
@@ -51,12 +51,10 @@ private:
     bool holds(const std::string& key, std::string_view bytes, const std::stop_token& stop);
 
     S3RequestSender& sender_;
+    const S3Locks& locks_;
     const HeaderList headers_;       ///< of every object
     const HeaderList large_headers_; ///< of large ones, too
     const std::uint64_t largest_single_put_;
-    const std::string lock_mode_;
-    const std::uint32_t lock_days_;
-    const Clock& clock_;
     std::atomic<bool> wants_md5_ = false; ///< as AWS does in buckets with Object Lock
     std::atomic<CreateIfAbsent> create_if_absent_ = CreateIfAbsent::untried;
 };

@@ -5,6 +5,7 @@
 #include "store/s3_creator.hpp"
 #include "store/s3_leftovers.hpp"
 #include "store/s3_lister.hpp"
+#include "store/s3_locks.hpp"
 #include "store/s3_object_reader.hpp"
 #include "store/s3_remover.hpp"
 #include "store/s3_versions.hpp"
@@ -51,6 +52,7 @@ constexpr const char* nothing_is_removed =
 struct S3Store::State {
     const std::uint32_t connections;
     S3RequestSender sender;
+    S3Locks locks;
     S3Creator creator;
     std::unique_ptr<S3Versions> versions; ///< null: objects are read as they are now
     S3ObjectReader reader;
@@ -59,8 +61,9 @@ struct S3Store::State {
 
     State(const std::string& uri, const S3Options& options)
         : connections(options.connections), sender(parse_s3_uri(uri), options),
-          creator(sender, options), versions(versions_of(sender, options)),
-          reader(sender, versions.get()), lister(sender), remover(sender)
+          locks(sender, options), creator(sender, locks, options),
+          versions(versions_of(sender, options)), reader(sender, versions.get()), lister(sender),
+          remover(sender)
     {
     }
 };
@@ -81,6 +84,7 @@ StoreDescription S3Store::describe(const std::stop_token& stop)
     description.kind = "s3";
     description.exclusive_create = found == CreateIfAbsent::honoured;
     description.note = note_of(found);
+    description.locks_objects = state_->locks.wanted();
     description.max_object_size = largest_object;
     description.max_concurrency = state_->connections;
     if (const std::int64_t seconds = state_->sender.clock_difference(); seconds != 0) {
@@ -133,6 +137,13 @@ void S3Store::remove(const std::string& key, const std::stop_token& stop)
         throw Error(ErrorCode::denied, nothing_is_removed, key);
     }
     state_->remover.remove(key, stop);
+}
+
+LockReport S3Store::keep_locks(std::span<const ObjectInfo> objects, LockUpkeep upkeep,
+                               const std::stop_token& stop)
+{
+    throw_if_stopped(stop);
+    return state_->locks.wanted() ? state_->locks.keep(objects, upkeep, stop) : LockReport{};
 }
 
 std::vector<RefusedRemoval> S3Store::remove_all(std::span<const std::string> keys,

@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 #include <functional>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <set>
@@ -40,6 +41,32 @@ class FakeS3
 {
 public:
     using Fault = std::function<bool(const FakeRequest&, FakeConnection&)>;
+
+    /// May be replaced while the one before still runs.
+    class SharedFault
+    {
+    public:
+        SharedFault& operator=(Fault fault)
+        {
+            auto made = std::make_shared<const Fault>(std::move(fault));
+            const std::lock_guard lock(mutex_);
+            fault_ = std::move(made);
+            return *this;
+        }
+        bool operator()(const FakeRequest& request, FakeConnection& connection) const
+        {
+            std::shared_ptr<const Fault> fault;
+            {
+                const std::lock_guard lock(mutex_);
+                fault = fault_;
+            }
+            return fault && *fault && (*fault)(request, connection);
+        }
+
+    private:
+        mutable std::mutex mutex_; // guards fault_
+        std::shared_ptr<const Fault> fault_;
+    };
 
     explicit FakeS3(FakeS3Manners how = {})
         : manners(std::move(how)),
@@ -91,7 +118,7 @@ public:
     }
 
     FakeS3Manners manners; ///< to be changed while nobody asks
-    Fault fault;
+    SharedFault fault;
     std::map<std::string, std::string> refused_removals; ///< key and code, of DeleteObjects
 
 private:
@@ -142,7 +169,7 @@ private:
 
     void serve(const FakeRequest& request, FakeConnection& connection)
     {
-        if (fault && fault(request, connection)) {
+        if (fault(request, connection)) {
             return;
         }
         Call call{request, connection, {}, {}, connection.body()};
