@@ -490,12 +490,10 @@ std::vector<LogGap> log_gaps(const SnapshotList& list)
             std::optional<std::uint64_t> before;
             for (const std::uint64_t number : numbers) {
                 if (before && number - *before > 1) {
-                    const auto name = [&](std::uint64_t missing) {
-                        return segment_name({timeline, missing}, system.segment_size);
-                    };
-                    const std::string last = name(number - 1);
-                    gaps.push_back({id, name(*before + 1), last,
-                                    last.substr(timeline_digits) >= system.newest_begin});
+                    const std::string last =
+                        segment_name({timeline, number - 1}, system.segment_size);
+                    gaps.push_back({id, segment_name({timeline, *before + 1}, system.segment_size),
+                                    last, last.substr(timeline_digits) >= system.newest_begin});
                 }
                 before = number;
             }
