@@ -90,7 +90,8 @@ const std::vector<OptionRow>& global_options()
         }
         add_scope(all, "repository", {});
         add_scope(all, "engine", {});
-        add_scope(all, "store", {"create"});
+        // A key by option needs its secret, which is never an argument.
+        add_scope(all, "store", {"create", "s3-access-key"});
         return all;
     }();
     return rows;

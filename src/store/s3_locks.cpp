@@ -15,7 +15,7 @@ namespace backstay::core
 namespace
 {
 
-constexpr std::int64_t day = 24 * 3600;
+constexpr std::int64_t day = std::int64_t{24} * 3600;
 
 } // namespace
 
