@@ -37,6 +37,23 @@ INSERT INTO "ünïcode %41#" VALUES (42);
 INSERT INTO parts SELECT i, 'p' || i FROM generate_series(0, 199) i;
 CREATE MATERIALIZED VIEW mv AS SELECT count(*) FROM customers;
 SELECT lo_from_bytea(777, 'a large object'), lo_from_bytea(3000000000, decode(repeat('00ff', 3000), 'hex'));
+CREATE TABLE big (body text);
+INSERT INTO big SELECT repeat(md5('x'), 100000) FROM generate_series(1, 2);
+CREATE UNLOGGED TABLE unlogged (a int);
+INSERT INTO unlogged VALUES (1);
+CREATE TABLE chicken (id int PRIMARY KEY, egg int);
+CREATE TABLE egg (id int PRIMARY KEY, chicken int REFERENCES chicken);
+ALTER TABLE chicken ADD FOREIGN KEY (egg) REFERENCES egg;
+INSERT INTO chicken VALUES (1, NULL);
+INSERT INTO egg VALUES (1, 1);
+UPDATE chicken SET egg = 1;
+CREATE TABLE guarded (a int);
+ALTER TABLE guarded ENABLE ROW LEVEL SECURITY;
+CREATE POLICY positive ON guarded USING (a > 0);
+INSERT INTO guarded VALUES (-1);
+CREATE SEQUENCE lone START 5;
+SELECT nextval('lone');
+GRANT SELECT ON LARGE OBJECT 777 TO PUBLIC;
 GRANT SELECT ON customers TO PUBLIC;
 COMMENT ON TABLE customers IS 'who buys; ''here''';
 """
@@ -78,6 +95,7 @@ def entries(place, path="latest"):
 def test_a_database_comes_back_under_another_name_as_it_was(place):
     place.run("init")
     create("whole")
+    SERVER.sql("CREATE EXTENSION hstore; CREATE TABLE ext (h hstore); INSERT INTO ext VALUES ('a=>1')", "whole")
     SERVER.sql("CREATE ROLE whole_owner; ALTER DATABASE whole OWNER TO whole_owner; ALTER DATABASE whole SET work_mem = '7MB'; COMMENT ON DATABASE whole IS 'it''s; whole'")
     backup(place, "--database", "whole")
     summary = restore(place, "--database", "whole=whole again", "--verify")
@@ -122,7 +140,7 @@ def test_a_snapshot_lists_tables_and_shows_their_rows(place):
     for name in ('listed/data/My Schema.T%2Eable "q" %2Fx', 'listed/data/My Schema.t%2Eable "q" %2Fx', "listed/data/public.ünïcode %2541%23", "listed/data/large-objects", "globals.sql"):
         assert name in listed, (name, sorted(listed))
     shown = place.run("show", "latest").decode()
-    assert "database   listed: 8 tables, " in shown and "server     15." in shown, shown
+    assert "database   listed: 13 tables, " in shown and "server     15." in shown, shown
     long = [line.split() for line in place.run("ls", "latest:postgres", "--long").decode().splitlines()]
     assert [line[3] for line in long if line[-1] == "/postgres/listed"] != ["0"], long
     rows = place.run("cat", 'latest:postgres/listed/data/My Schema.T%2Eable "q" %2Fx').decode()
