@@ -3,7 +3,7 @@
 
 #include "target/archive_target.hpp"
 #include "target/postgres/cluster_target.hpp"
-#include "target/postgres/postgres_target.hpp"
+#include "target/postgres/database_target.hpp"
 #include "target/stream_target.hpp"
 
 using backstay::capi::EngineRef;
@@ -93,9 +93,9 @@ backstay::core::PostgresDirectoryOptions postgres_options(const OptionSet& set, 
     return options;
 }
 
-backstay::core::PostgresTargetOptions database_options(const OptionSet& set)
+backstay::core::PostgresRestoreOptions database_options(const OptionSet& set)
 {
-    backstay::core::PostgresTargetOptions options;
+    backstay::core::PostgresRestoreOptions options;
     options.conninfo = set.text("conninfo");
     for (const std::string& mapping : set.texts("database")) {
         options.databases.push_back(backstay::core::parse_postgres_mapping(mapping));
@@ -121,7 +121,7 @@ std::shared_ptr<backstay::core::Target> postgres_target(const EngineRef& state,
                                         "(conninfo), a physical one into a folder (directory)");
     }
     if (set.has("conninfo")) {
-        return backstay::core::make_postgres_target(database_options(set));
+        return backstay::core::make_postgres_database_target(database_options(set));
     }
     return backstay::core::make_postgres_directory_target(
         postgres_options(set, state->limits().threads));

@@ -14,7 +14,7 @@ struct PostgresDatabaseMapping {
 /// "A" or "A=B"; a name with '=' in it in double quotes. Throws Error{invalid}.
 PostgresDatabaseMapping parse_postgres_mapping(const std::string& text);
 
-struct PostgresTargetOptions {
+struct PostgresRestoreOptions {
     std::string conninfo;                           ///< without a password
     std::vector<PostgresDatabaseMapping> databases; ///< empty: all, under their names
     std::vector<std::string> tables;                ///< TABLE or SCHEMA.TABLE

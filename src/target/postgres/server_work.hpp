@@ -1,6 +1,7 @@
 #pragma once
 
 #include "postgres/connection.hpp"
+#include "target/postgres/database_making.hpp"
 #include "target/postgres/roles.hpp"
 
 #include <memory>
@@ -13,13 +14,6 @@
 
 namespace backstay::core
 {
-
-/// How a database is made: what an archive tells of it.
-struct PostgresDatabaseMaking {
-    std::string create;                  ///< "CREATE DATABASE …"; "" for a plain one
-    std::string owner;                   ///< "": whoever makes it
-    std::vector<std::string> properties; ///< settings, rights, comments; of any name
-};
 
 /// What databases are called that a restore prepares, and those that it has replaced.
 enum class PostgresInterim : std::uint8_t { scratch, old };

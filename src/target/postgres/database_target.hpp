@@ -16,6 +16,6 @@ namespace backstay::core
 /// then. A part of one goes into a database that is there in one transaction. Only blocks of chosen
 /// tables are read. Roles that are missing are made; none is changed or dropped. A restore that
 /// fails or is cancelled leaves no database behind.
-std::unique_ptr<Target> make_postgres_target(PostgresTargetOptions options);
+std::unique_ptr<Target> make_postgres_database_target(PostgresRestoreOptions options);
 
 } // namespace backstay::core
