@@ -4,13 +4,14 @@
 #include <stdio.h>
 
 /* Prints a job's records as they come; 0, or 3 if it finished with problems, or 1 if it failed. */
-static int finish(backstay_job *job)
+static int finish(backstay_job* job)
 {
-    backstay_record *record = NULL;
-    backstay_error *error = NULL;
+    backstay_record* record = NULL;
+    backstay_error* error = NULL;
     int status = 0;
-    while (backstay_job_next(job, -1, &record, NULL) == BACKSTAY_OK) { /* problems, sources, the summary last */
-        const char *json = NULL;
+    while (backstay_job_next(job, -1, &record, NULL) ==
+           BACKSTAY_OK) { /* problems, sources, the summary last */
+        const char* json = NULL;
         if (backstay_record_json(record, &json, NULL, NULL) == BACKSTAY_OK) {
             puts(json);
         }
@@ -27,20 +28,21 @@ static int finish(backstay_job *job)
     return status;
 }
 
-int main(int argc, char **argv)
+int main(int argc, char** argv)
 {
-    backstay_engine *engine = NULL;
-    backstay_store *store = NULL;
-    backstay_repository *repository = NULL;
-    backstay_source *tree = NULL;
-    backstay_backup *backup = NULL;
-    backstay_snapshot *snapshot = NULL;
-    backstay_target *folder = NULL;
+    backstay_engine* engine = NULL;
+    backstay_store* store = NULL;
+    backstay_repository* repository = NULL;
+    backstay_source* tree = NULL;
+    backstay_backup* backup = NULL;
+    backstay_snapshot* snapshot = NULL;
+    backstay_target* folder = NULL;
     backstay_options *place = NULL, *key = NULL, *roots = NULL, *where = NULL;
-    backstay_job *job = NULL;
-    backstay_error *error = NULL;
+    backstay_job* job = NULL;
+    backstay_error* error = NULL;
     int failed = argc != 5 || backstay_engine_new(NULL, NULL, NULL, NULL, &engine, &error) ||
-                 backstay_options_new("store", &place, &error) || backstay_options_set_flag(place, "create", 1, &error) ||
+                 backstay_options_new("store", &place, &error) ||
+                 backstay_options_set_flag(place, "create", 1, &error) ||
                  backstay_store_open(engine, argv[1], place, NULL, &store, &error) ||
                  backstay_options_new("init", &key, &error) ||
                  backstay_options_add_bytes(key, "key-file", argv[2], BACKSTAY_NUL, &error) ||
@@ -52,13 +54,16 @@ int main(int argc, char **argv)
                  backstay_backup_add_source(backup, "files", tree, NULL, &error) ||
                  backstay_backup_start(backup, NULL, &job, &error);
     int status = failed ? 1 : finish(job);
-    failed = failed || status == 1 || backstay_snapshot_open(repository, "latest", NULL, NULL, &snapshot, &error) ||
+    failed = failed || status == 1 ||
+             backstay_snapshot_open(repository, "latest", NULL, NULL, &snapshot, &error) ||
              backstay_options_new("target.directory", &where, &error) ||
              backstay_options_add_bytes(where, "path", argv[4], BACKSTAY_NUL, &error) ||
              backstay_target_open_directory(engine, where, &folder, &error) ||
              backstay_restore_start(snapshot, "", 0, folder, NULL, NULL, &job, &error);
     if (failed) {
-        fprintf(stderr, "%s\n", error ? backstay_error_message(error) : "usage: first_backup REPOSITORY KEY-FILE FOLDER TARGET");
+        fprintf(stderr, "%s\n",
+                error ? backstay_error_message(error)
+                      : "usage: first_backup REPOSITORY KEY-FILE FOLDER TARGET");
     } else {
         status |= finish(job);
     }

@@ -7,7 +7,8 @@
 #include <utility>
 
 /// What this program wants kept: one small file.
-class Settings : public backstay::DataSource {
+class Settings : public backstay::DataSource
+{
 public:
     void open(backstay::Callback&, backstay_view*, backstay_session&) override { given_ = false; }
     bool next(backstay::Callback&, std::uint32_t, backstay_entry& out) override
@@ -17,7 +18,8 @@ public:
         out.path_length = std::strlen(out.path);
         return !std::exchange(given_, true);
     }
-    std::size_t read(backstay::Callback&, std::uint32_t, std::uint64_t, std::uint64_t offset, std::uint8_t* to, std::size_t size) override
+    std::size_t read(backstay::Callback&, std::uint32_t, std::uint64_t, std::uint64_t offset,
+                     std::uint8_t* to, std::size_t size) override
     {
         return text_.copy(reinterpret_cast<char*>(to), size, offset);
     }

@@ -1,7 +1,9 @@
-/* The header compiles alone as C99, and visible structs lie as the first release laid them out: no padding, members in place. */
+/* The header compiles alone as C99, and visible structs lie as the first release laid them out: no
+ * padding, members in place. */
 #include <backstay/backstay.h>
 
-#define AT(type, member, offset) typedef char at_##type##_##member[offsetof(type, member) == (offset) ? 1 : -1]
+#define AT(type, member, offset)                                                                   \
+    typedef char at_##type##_##member[offsetof(type, member) == (offset) ? 1 : -1]
 #define SIZE(type, size) typedef char size_of_##type[sizeof(type) == (size) ? 1 : -1]
 
 #if UINTPTR_MAX > 0xffffffffu
@@ -23,4 +25,7 @@ SIZE(backstay_verdict, 32);
 SIZE(backstay_source_vtable, 80);
 #endif
 
-int main(void) { return backstay_version() == BACKSTAY_VERSION_NUMBER ? 0 : 1; }
+int main(void)
+{
+    return backstay_version() == BACKSTAY_VERSION_NUMBER ? 0 : 1;
+}

@@ -1,4 +1,5 @@
-/* The C ABI from C: a host's own source, records, options, cancel, errors, and what hangs on what. */
+/* The C ABI from C: a host's own source, records, options, cancel, errors, and what hangs on what.
+ */
 #include <backstay/backstay.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -6,33 +7,35 @@
 
 static int failures = 0;
 
-#define CHECK(condition)                                                                                                                                     \
-    do {                                                                                                                                                     \
-        if (!(condition)) {                                                                                                                                  \
-            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);                                                                                 \
-            ++failures;                                                                                                                                      \
-        }                                                                                                                                                    \
+#define CHECK(condition)                                                                           \
+    do {                                                                                           \
+        if (!(condition)) {                                                                        \
+            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);                        \
+            ++failures;                                                                            \
+        }                                                                                          \
     } while (0)
 
 typedef struct host {
     int next_given, destroyed, settled, committed, reentered, fail_read;
-    backstay_engine *engine;
+    backstay_engine* engine;
 } host;
 
 static const char text[] = "colour = blue\n";
 
-static backstay_status on_open(void *self, backstay_callback *cb, backstay_view *parent, backstay_session *out)
+static backstay_status on_open(void* self, backstay_callback* cb, backstay_view* parent,
+                               backstay_session* out)
 {
-    host *own = self;
-    backstay_options *options = NULL;
+    host* own = self;
+    backstay_options* options = NULL;
     (void)cb;
     own->next_given = 0;
     own->reentered = backstay_options_new("backup", &options, NULL);
     if (parent != NULL) {
-        backstay_stream *stream = NULL;
+        backstay_stream* stream = NULL;
         uint8_t buffer[64];
         size_t got = 0;
-        CHECK(backstay_stream_open(parent, "settings.ini", BACKSTAY_NUL, &stream, NULL) == BACKSTAY_OK);
+        CHECK(backstay_stream_open(parent, "settings.ini", BACKSTAY_NUL, &stream, NULL) ==
+              BACKSTAY_OK);
         CHECK(backstay_stream_read_at(stream, 0, buffer, sizeof buffer, &got, NULL) == BACKSTAY_OK);
         CHECK(got == sizeof text - 1 && memcmp(buffer, text, got) == 0);
         CHECK(backstay_record_number(backstay_view_record(parent), "runs", 0) == 1);
@@ -42,9 +45,10 @@ static backstay_status on_open(void *self, backstay_callback *cb, backstay_view 
     return BACKSTAY_OK;
 }
 
-static backstay_status on_next(void *self, backstay_callback *cb, uint32_t lane, backstay_entry *out)
+static backstay_status on_next(void* self, backstay_callback* cb, uint32_t lane,
+                               backstay_entry* out)
 {
-    host *own = self;
+    host* own = self;
     (void)cb, (void)lane;
     out->kind = BACKSTAY_KIND_FILE;
     out->path = "settings.ini";
@@ -54,9 +58,10 @@ static backstay_status on_next(void *self, backstay_callback *cb, uint32_t lane,
     return own->next_given++ ? BACKSTAY_DONE : BACKSTAY_OK;
 }
 
-static backstay_status on_read(void *self, backstay_callback *cb, uint32_t lane, uint64_t item, uint64_t offset, uint8_t *buffer, size_t size, size_t *got)
+static backstay_status on_read(void* self, backstay_callback* cb, uint32_t lane, uint64_t item,
+                               uint64_t offset, uint8_t* buffer, size_t size, size_t* got)
 {
-    host *own = self;
+    host* own = self;
     (void)lane, (void)item;
     if (own->fail_read == 2) {
         return -12345;
@@ -69,7 +74,7 @@ static backstay_status on_read(void *self, backstay_callback *cb, uint32_t lane,
     return BACKSTAY_OK;
 }
 
-static backstay_status on_finish(void *self, backstay_callback *cb, backstay_verdict *out)
+static backstay_status on_finish(void* self, backstay_callback* cb, backstay_verdict* out)
 {
     backstay_field field = {0};
     (void)self, (void)cb;
@@ -82,16 +87,19 @@ static backstay_status on_finish(void *self, backstay_callback *cb, backstay_ver
     return BACKSTAY_OK;
 }
 
-static backstay_status on_settle(void *self, backstay_callback *cb, int32_t committed)
+static backstay_status on_settle(void* self, backstay_callback* cb, int32_t committed)
 {
-    host *own = self;
+    host* own = self;
     (void)cb;
     own->settled++;
     own->committed = committed;
     return BACKSTAY_OK;
 }
 
-static void on_destroy(void *self) { ((host *)self)->destroyed++; }
+static void on_destroy(void* self)
+{
+    ((host*)self)->destroyed++;
+}
 
 static backstay_source_vtable table(void)
 {
@@ -107,11 +115,12 @@ static backstay_source_vtable table(void)
     return vtable;
 }
 
-static backstay_status run(backstay_repository *repository, backstay_source *source, backstay_cancel *cancel, int64_t *problems)
+static backstay_status run(backstay_repository* repository, backstay_source* source,
+                           backstay_cancel* cancel, int64_t* problems)
 {
-    backstay_backup *backup = NULL;
-    backstay_job *job = NULL;
-    backstay_record *record = NULL;
+    backstay_backup* backup = NULL;
+    backstay_job* job = NULL;
+    backstay_record* record = NULL;
     backstay_status status;
     CHECK(backstay_backup_new(repository, NULL, &backup, NULL) == BACKSTAY_OK);
     CHECK(backstay_backup_add_source(backup, "own", source, NULL, NULL) == BACKSTAY_OK);
@@ -119,7 +128,7 @@ static backstay_status run(backstay_repository *repository, backstay_source *sou
     CHECK(backstay_backup_add_source(backup, "a/b", source, NULL, NULL) == BACKSTAY_E_INVALID);
     CHECK(backstay_backup_start(backup, cancel, &job, NULL) == BACKSTAY_OK);
     while (backstay_job_next(job, -1, &record, NULL) == BACKSTAY_OK) {
-        const char *code = backstay_record_text(record, "code", NULL);
+        const char* code = backstay_record_text(record, "code", NULL);
         CHECK(code == NULL || strcmp(code, "unknown") != 0);
         backstay_record_free(record);
     }
@@ -134,15 +143,15 @@ static backstay_status run(backstay_repository *repository, backstay_source *sou
 static void test_host_source(void)
 {
     host own = {0};
-    backstay_engine *engine = NULL;
-    backstay_store *store = NULL;
-    backstay_options *init = NULL;
-    backstay_repository *repository = NULL;
-    backstay_source *source = NULL;
-    backstay_snapshot *snapshot = NULL;
-    backstay_view *view = NULL;
-    backstay_tree *tree = NULL;
-    backstay_cancel *cancel = NULL;
+    backstay_engine* engine = NULL;
+    backstay_store* store = NULL;
+    backstay_options* init = NULL;
+    backstay_repository* repository = NULL;
+    backstay_source* source = NULL;
+    backstay_snapshot* snapshot = NULL;
+    backstay_view* view = NULL;
+    backstay_tree* tree = NULL;
+    backstay_cancel* cancel = NULL;
     backstay_entry entry = {0};
     backstay_source_vtable vtable = table();
     const uint8_t passphrase[] = "open sesame";
@@ -150,14 +159,16 @@ static void test_host_source(void)
     CHECK(backstay_engine_new(NULL, NULL, NULL, NULL, &engine, NULL) == BACKSTAY_OK);
     CHECK(backstay_store_open(engine, "memory:test", NULL, NULL, &store, NULL) == BACKSTAY_OK);
     CHECK(backstay_options_new("init", &init, NULL) == BACKSTAY_OK);
-    CHECK(backstay_options_set_secret(init, "passphrase", passphrase, sizeof passphrase - 1, NULL) == BACKSTAY_OK);
+    CHECK(backstay_options_set_secret(init, "passphrase", passphrase, sizeof passphrase - 1,
+                                      NULL) == BACKSTAY_OK);
     CHECK(backstay_repository_init(store, NULL, init, NULL, &repository, NULL) == BACKSTAY_OK);
     CHECK(backstay_source_new(engine, &vtable, &own, &source, NULL) == BACKSTAY_OK);
 
     CHECK(run(repository, source, NULL, &problems) == BACKSTAY_OK);
     CHECK(problems == 0 && own.settled == 1 && own.committed == 1);
     CHECK(own.reentered == BACKSTAY_E_REENTRANT);
-    CHECK(run(repository, source, NULL, &problems) == BACKSTAY_OK); /* the parent is looked at in on_open */
+    CHECK(run(repository, source, NULL, &problems) ==
+          BACKSTAY_OK); /* the parent is looked at in on_open */
 
     own.fail_read = 1;
     CHECK(run(repository, source, NULL, &problems) == BACKSTAY_OK);
@@ -172,12 +183,14 @@ static void test_host_source(void)
     CHECK(run(repository, source, cancel, &problems) == BACKSTAY_E_CANCELLED);
     backstay_cancel_free(cancel);
 
-    CHECK(backstay_snapshot_open(repository, "latest~2", NULL, NULL, &snapshot, NULL) == BACKSTAY_OK);
+    CHECK(backstay_snapshot_open(repository, "latest~2", NULL, NULL, &snapshot, NULL) ==
+          BACKSTAY_OK);
     CHECK(backstay_view_open(snapshot, "own", BACKSTAY_NUL, NULL, &view, NULL) == BACKSTAY_OK);
     CHECK(backstay_tree_open(view, "", 0, 1, &tree, NULL) == BACKSTAY_OK);
     entry.struct_size = sizeof entry;
     CHECK(backstay_tree_next(tree, &entry, NULL) == BACKSTAY_OK);
-    CHECK(entry.path_length == 12 && memcmp(entry.path, "settings.ini", 12) == 0 && entry.mode == 0600 && entry.size == sizeof text - 1);
+    CHECK(entry.path_length == 12 && memcmp(entry.path, "settings.ini", 12) == 0 &&
+          entry.mode == 0600 && entry.size == sizeof text - 1);
     CHECK(backstay_tree_next(tree, &entry, NULL) == BACKSTAY_DONE);
 
     CHECK(backstay_repository_close(repository, NULL) == BACKSTAY_OK);
@@ -198,10 +211,10 @@ static void test_host_source(void)
 
 static void test_errors(void)
 {
-    backstay_error *error = NULL;
-    backstay_options *options = NULL;
-    backstay_engine *engine = NULL;
-    backstay_store *store = NULL;
+    backstay_error* error = NULL;
+    backstay_options* options = NULL;
+    backstay_engine* engine = NULL;
+    backstay_store* store = NULL;
     CHECK(backstay_options_new("backpu", &options, &error) == BACKSTAY_E_INVALID);
     CHECK(strstr(backstay_error_message(error), "backup") != NULL);
     backstay_error_free(error);
@@ -214,12 +227,15 @@ static void test_errors(void)
     CHECK(strstr(backstay_error_message(error), "max-unused") != NULL);
     backstay_error_free(error);
     CHECK(backstay_options_set_text(NULL, "x", "y", NULL) == BACKSTAY_E_INVALID);
-    CHECK(backstay_engine_new(options, NULL, NULL, NULL, &engine, NULL) == BACKSTAY_E_INVALID); /* another scope's */
+    CHECK(backstay_engine_new(options, NULL, NULL, NULL, &engine, NULL) ==
+          BACKSTAY_E_INVALID); /* another scope's */
     CHECK(backstay_engine_new(NULL, NULL, NULL, NULL, &engine, NULL) == BACKSTAY_OK);
-    CHECK(backstay_store_open(engine, "/nowhere/at/all", NULL, NULL, &store, &error) == BACKSTAY_E_NOT_FOUND);
+    CHECK(backstay_store_open(engine, "/nowhere/at/all", NULL, NULL, &store, &error) ==
+          BACKSTAY_E_NOT_FOUND);
     CHECK(strcmp(backstay_error_subject(error, NULL), "/nowhere/at/all") == 0);
     backstay_error_free(error);
-    CHECK(backstay_store_open(engine, "s3://user:pass@host/x", NULL, NULL, &store, NULL) == BACKSTAY_E_INVALID);
+    CHECK(backstay_store_open(engine, "s3://user:pass@host/x", NULL, NULL, &store, NULL) ==
+          BACKSTAY_E_INVALID);
     backstay_engine_free(engine);
     backstay_options_free(options);
     backstay_error_free(NULL), backstay_job_free(NULL), backstay_store_free(NULL);
@@ -270,8 +286,8 @@ static void test_s3_options(void)
 static void test_failed_registration(void)
 {
     host own = {0};
-    backstay_engine *engine = NULL;
-    backstay_source *source = NULL;
+    backstay_engine* engine = NULL;
+    backstay_source* source = NULL;
     backstay_source_vtable vtable = table();
     CHECK(backstay_engine_new(NULL, NULL, NULL, NULL, &engine, NULL) == BACKSTAY_OK);
     vtable.next = NULL;

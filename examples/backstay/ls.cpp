@@ -61,8 +61,7 @@ std::string line(const backstay::Record& entry, bool is_long)
     }
     const std::string target = entry.text("target");
     return fmt::format("{} {:>8} {:>8} {:>12} {:19} {}{}", mode_text(entry),
-                       owner(entry, "user", "uid"), owner(entry, "group", "gid"),
-                       size_of(entry),
+                       owner(entry, "user", "uid"), owner(entry, "group", "gid"), size_of(entry),
                        entry.has("modified") ? time_text(entry, "modified") : "-", path,
                        target.empty() ? "" : " -> " + printable(target));
 }
