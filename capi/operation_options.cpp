@@ -288,7 +288,7 @@ core::LogFetchOptions wal_fetch_options(const OptionSet& set)
     if (!set.has("name") || !set.has("to")) {
         throw Error(ErrorCode::invalid, "say which file of the log to fetch, and where to", "name");
     }
-    return {set.text("name"), set.text("to"), set.text("system-id")};
+    return {set.text("name"), set.text("to"), set.text("system-id"), set.text("spool")};
 }
 
 core::LogReceiveOptions wal_receive_options(const OptionSet& set)

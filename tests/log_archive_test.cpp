@@ -48,7 +48,8 @@ Bytes fetched(Repository& repository, const std::string& name)
 {
     const TempDir folder;
     JobContext context;
-    fetch_log_file(repository, {name, folder / "out", origin.system_id}, small_limits(), context);
+    fetch_log_file(repository, {name, folder / "out", origin.system_id, ""}, small_limits(),
+                   context);
     return read_small_file(folder / "out", MiB);
 }
 
@@ -128,6 +129,36 @@ TEST_CASE("the same file of a log is stored once, and another of its name is ref
     } catch (const Error& error) {
         CHECK(error.code() == ErrorCode::not_found);
     }
+}
+
+TEST_CASE("what comes next waits in the spool, whole and of its own system")
+{
+    SampleRepository sample;
+    Repository& repository = *sample.repository;
+    for (std::uint64_t number = 1; number <= 12; ++number) {
+        store(repository, name_of(number), bytes_of(number));
+    }
+    store(repository, "000000010000000000000001.00000028.backup", bytes_of(99));
+    const TempDir folder;
+    const std::string spool = folder / "spool";
+    const auto fetch = [&](std::uint64_t number) {
+        JobContext context;
+        const Record summary =
+            fetch_log_file(repository, {name_of(number), folder / "out", origin.system_id, spool},
+                           small_limits(), context);
+        CHECK(read_small_file(folder / "out", MiB) == bytes_of(number));
+        return !summary.text("snapshot").empty(); // out of the repository
+    };
+    CHECK(fetch(1));
+    CHECK_FALSE(fetch(2));
+    CHECK_FALSE(fetch(9));
+    CHECK(fetch(10));
+    CHECK_FALSE(fetch(12));
+    CHECK(fetch(12)); // it was taken out
+    JobContext context;
+    CHECK_THROWS_AS(fetch_log_file(repository, {name_of(3), folder / "out", "1", spool},
+                                   small_limits(), context),
+                    Error);
 }
 
 TEST_CASE("gaps are found on each timeline, and matter unless a backup begins behind them")

@@ -95,6 +95,10 @@ def an_archived_log_takes_a_cluster_to_any_second(place):
         with restored(place, "--target-time", moment, "--log-from-repository", name=f"copy{n}") as copy:
             recovered(copy)
             assert copy.value("select count(*) from witness") == str(n + 1), (n, moment, copy.log_text()[-2000:])
+    spool = place.path / "spool"
+    with restored(place, "--restore-command", own_command(place, "wal-fetch", "%f", "%p", "--spool", str(spool)).replace("'%f'", "%f").replace("'%p'", "%p"), name="spooled") as copy:
+        recovered(copy)
+        assert copy.value("select count(*) from witness") == "4" and spool.is_dir()
     with restored(place, "--log-from-repository", name="all") as copy:
         recovered(copy)
         assert copy.value("select string_agg(n::text, ' ' order by n) from witness") == "0 1 2 99"

@@ -16,6 +16,7 @@
 #include <fmt/format.h>
 #include <set>
 #include <sys/stat.h>
+#include <unistd.h>
 
 namespace backstay::core
 {
@@ -29,6 +30,7 @@ constexpr std::size_t piece_size = 1 * MiB;
 constexpr std::size_t timeline_digits = 8;
 constexpr std::size_t most_files_in_a_snapshot = 256; ///< 4 GiB of log, of the usual segment size
 constexpr std::size_t superseded_before_forgetting = 32;
+constexpr std::uint64_t segments_ahead = 8;
 
 /// The record that a snapshot of the log carries: empty if it is none.
 Record log_record(const Snapshot& snapshot)
@@ -39,6 +41,13 @@ Record log_record(const Snapshot& snapshot)
         }
     }
     return {};
+}
+
+/// 0 if it does not tell.
+std::uint64_t segment_size_of(const Record& record)
+{
+    const auto size = static_cast<std::uint64_t>(record.number("wal_segment_size"));
+    return is_log_segment_size(size) ? size : 0;
 }
 
 /// Calls `take(name, hash)` for each file.
@@ -188,28 +197,111 @@ void copy_out(SnapshotView& view, const Entry& entry, const std::string& to,
     file.put_in_place(PartialFile::Existing::is_replaced);
 }
 
-/// What the snapshot says it has and cannot give is damaged, not absent: a server that recovers
-/// goes on without what is absent.
-std::uint64_t write_out(Repository& repository, const Snapshot& snapshot,
-                        const LogFetchOptions& options, const EngineLimits& limits,
-                        const std::stop_token& stop)
+/// Files of the log out of their snapshots, of which the one used last stays open.
+class LogReader
 {
-    try {
-        SnapshotAccess access(repository, snapshot, limits, SnapshotAccess::Announce::no, stop);
-        const auto entry = access.root().lookup(log_file_path(options.name));
-        if (!entry) {
-            throw Error(ErrorCode::damaged, "the snapshot does not have what it says",
-                        options.name);
-        }
-        copy_out(access.root(), *entry, options.to, stop);
-        return entry->size;
-    } catch (const Error& error) {
-        if (error.code() != ErrorCode::not_found) {
-            throw;
-        }
-        throw Error(ErrorCode::damaged, error.what(), error.subject());
+public:
+    LogReader(Repository& repository, const EngineLimits& limits, const std::stop_token& stop)
+        : repository_(repository), limits_(limits), stop_(stop)
+    {
     }
-}
+
+    /// Returns its size. What a snapshot says it has and cannot give is damaged, not absent: a
+    /// server that recovers goes on without what is absent.
+    std::uint64_t write_out(const Snapshot& snapshot, const std::string& name,
+                            const std::string& to)
+    {
+        try {
+            SnapshotView& view = open(snapshot);
+            const auto entry = view.lookup(log_file_path(name));
+            if (!entry) {
+                throw Error(ErrorCode::damaged, "the snapshot does not have what it says", name);
+            }
+            copy_out(view, *entry, to, stop_);
+            return entry->size;
+        } catch (const Error& error) {
+            if (error.code() != ErrorCode::not_found) {
+                throw;
+            }
+            throw Error(ErrorCode::damaged, error.what(), error.subject());
+        }
+    }
+
+private:
+    SnapshotView& open(const Snapshot& snapshot)
+    {
+        if (!access_ || access_->snapshot().record.id != snapshot.record.id) {
+            access_ = std::make_unique<SnapshotAccess>(repository_, snapshot, limits_,
+                                                       SnapshotAccess::Announce::no, stop_);
+        }
+        return access_->root();
+    }
+
+    Repository& repository_;
+    const EngineLimits& limits_;
+    const std::stop_token& stop_;
+    std::unique_ptr<SnapshotAccess> access_;
+};
+
+/// Segments fetched before they are asked for, in a folder of their own on the file system of the
+/// cluster. A file is there whole or not at all.
+class LogSpool
+{
+public:
+    LogSpool(std::string folder, std::string system_id)
+        : folder_(std::move(folder)), system_id_(std::move(system_id))
+    {
+    }
+
+    /// False if it is not there.
+    bool take(const std::string& name, const std::string& to) const
+    {
+        if (folder_.empty() || ::rename(path_of(name).c_str(), to.c_str()) == 0) {
+            return !folder_.empty();
+        }
+        if (errno != ENOENT) {
+            throw_system_error(errno, "cannot take the file out of the spool", path_of(name),
+                               ErrorCode::target);
+        }
+        return false;
+    }
+
+    /// What comes after `name`. A failure is that of whoever asks for the file.
+    void fill(LogReader& reader, const LogArchive& archive, const Snapshot& snapshot,
+              const std::string& name, const std::stop_token& stop) const
+    {
+        const std::uint64_t size = segment_size_of(log_record(snapshot));
+        const auto segment = size > 0 ? parse_segment_name(name, size) : std::nullopt;
+        if (folder_.empty() || !segment) {
+            return;
+        }
+        ::mkdir(folder_.c_str(), 0700); // if it cannot be made, nothing can be written
+        for (std::uint64_t ahead = 1; ahead <= segments_ahead; ++ahead) {
+            const std::string next =
+                segment_name({segment->timeline, segment->number + ahead}, size);
+            const auto place = archive.find(next);
+            if (!place || stop.stop_requested()) {
+                return;
+            }
+            try {
+                if (::access(path_of(next).c_str(), F_OK) != 0) {
+                    reader.write_out(*place->snapshot, next, path_of(next));
+                }
+            } catch (const Error&) {
+                return;
+            }
+        }
+    }
+
+private:
+    std::string path_of(const std::string& name) const
+    {
+        return folder_ + "/" + system_id_ + "-" + name;
+    }
+
+    const std::string folder_;
+    const std::string system_id_;
+};
 
 /// Where a physical backup begins: its system, and the segments before it as names compare.
 struct BackupBegin {
@@ -269,6 +361,9 @@ public:
     Record run(const SnapshotList& list, const std::vector<LogFile>& files)
     {
         if (const Snapshot* base = newest(list)) {
+            if (origin_.segment_size == 0) { // a history or a label does not tell
+                origin_.segment_size = segment_size_of(log_record(*base));
+            }
             std::vector<LogFile> all = carried(*base, list);
             all.insert(all.end(), files.begin(), files.end());
             if (all.size() > files.size() && all.size() <= most_files_in_a_snapshot) {
@@ -324,7 +419,7 @@ private:
     }
 
     Repository& repository_;
-    const LogOrigin& origin_;
+    LogOrigin origin_;
     const EngineLimits& limits_;
     JobContext& context_;
 };
@@ -442,20 +537,26 @@ Record fetch_log_file(Repository& repository, const LogFetchOptions& options,
     const std::string system_id =
         options.system_id.empty() ? std::to_string(read_system_id(data_directory_of(options.to)))
                                   : options.system_id;
+    Record summary("summary");
+    summary.set("command", "wal-fetch").set("problems", 0).set("verdict", "ok");
+    const LogSpool spool(options.spool, system_id);
+    if (spool.take(options.name, options.to)) {
+        return summary;
+    }
     const SnapshotList list = list_snapshots(repository, context.stop());
-    const auto place = LogArchive(list, system_id).find(options.name);
+    const LogArchive archive(list, system_id);
+    const auto place = archive.find(options.name);
     if (!place) {
         throw Error(
             ErrorCode::not_found,
             fmt::format("the repository has no such file of the log of system {}", system_id),
             options.name);
     }
-    const std::uint64_t size =
-        write_out(repository, *place->snapshot, options, limits, context.stop());
-    Record summary("summary");
-    summary.set("command", "wal-fetch").set("snapshot", place->snapshot->record.id.hex());
-    summary.set("bytes_written", size);
-    return std::move(summary.set("problems", 0).set("verdict", "ok"));
+    LogReader reader(repository, limits, context.stop());
+    const std::uint64_t size = reader.write_out(*place->snapshot, options.name, options.to);
+    spool.fill(reader, archive, *place->snapshot, options.name, context.stop());
+    summary.set("snapshot", place->snapshot->record.id.hex()).set("bytes_written", size);
+    return summary;
 }
 
 std::vector<LogGap> log_gaps(const SnapshotList& list)
@@ -472,8 +573,8 @@ std::vector<LogGap> log_gaps(const SnapshotList& list)
             newest = std::max(newest, begin->segment);
         }
         const Record record = snapshot.record.kind == "log" ? log_record(snapshot) : Record();
-        const auto size = static_cast<std::uint64_t>(record.number("wal_segment_size"));
-        if (!is_log_segment_size(size)) {
+        const std::uint64_t size = segment_size_of(record);
+        if (size == 0) {
             continue;
         }
         System& system = systems[record.text("system_id")];

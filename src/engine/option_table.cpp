@@ -313,6 +313,8 @@ constexpr OptionSpec wal_fetch[] = {
     one("to", K::path, "", "FILE", "Where it goes (beside, renamed at the end)"),
     one("system-id", K::text, "", "ID",
         "System identifier of the cluster (default: of the data directory that FILE lies in)"),
+    one("spool", K::path, "", "DIR",
+        "Fetch 8 segments ahead into this folder, on the file system of the cluster"),
 };
 constexpr OptionSpec wal_receive[] = {
     one("conninfo", K::text, "", "CONNINFO",
