@@ -443,6 +443,8 @@ def a_restore_overwrites_nothing(place):
         assert str(space) in place.stderr
         place.run("restore", "latest:postgres/data", "--to-postgres-directory", place.path / "new", status=1)
         assert "SNAPSHOT:postgres" in place.stderr
+        place.run("restore", "latest", "--to-postgres-directory", place.path / "new", "--exclude", "base", status=2)
+        place.run("restore", "latest", "--to", place.path / "new", "--immediate", status=2)
         records = place.json("restore", "latest", "--to-postgres-directory", place.path / "new", "--map-tablespace", f"{space}={place.path}/other", "--dry-run")
         assert [record["path"] for record in records if record["type"] == "step"] == [str(place.path / "new"), str(place.path / "other")], records
         assert not (place.path / "new").exists()

@@ -71,6 +71,28 @@ std::string fetch_command(const Invocation& invocation)
     return command + "wal-fetch %f %p";
 }
 
+/// An option that would do nothing is a mistake that should not wait for the restore to show.
+void refuse_idle_options(const Invocation& invocation)
+{
+    constexpr const char* of_files[] = {"include",   "exclude", "include-file", "strip-components",
+                                        "overwrite", "delete",  "sparse",       "numeric-owner"};
+    constexpr const char* of_clusters[] = {
+        "target-time",     "target-lsn",      "target-xid",       "target-name",    "immediate",
+        "target-timeline", "restore-command", "map-tablespace",   "keep-archiving", "start",
+        "start-options",   "owner",           log_from_repository};
+    const bool is_postgres = invocation.has(to_cluster) || invocation.has(to_server);
+    for (const char* key : of_files) {
+        if (is_postgres && invocation.has(key)) {
+            throw UsageError(fmt::format("--{} is for files, not for PostgreSQL", key));
+        }
+    }
+    for (const char* key : of_clusters) {
+        if (!invocation.has(to_cluster) && invocation.has(key)) {
+            throw UsageError(fmt::format("--{} needs --{} DIR", key, to_cluster));
+        }
+    }
+}
+
 /// The one place that the command line names.
 backstay::Target open_target(Invocation& invocation)
 {
@@ -80,6 +102,7 @@ backstay::Target open_target(Invocation& invocation)
         throw UsageError("say where to restore: one of --to DIR, --in-place, --to-postgres "
                          "CONNINFO and --to-postgres-directory DIR");
     }
+    refuse_idle_options(invocation);
     if (invocation.has(to_cluster) || invocation.has(to_server)) {
         backstay::Options place = invocation.options("target.postgres");
         const bool is_server = invocation.has(to_server);
