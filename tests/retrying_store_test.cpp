@@ -182,10 +182,10 @@ TEST_CASE("a store that is down is not asked by everybody as often as by one")
     for (int i = 0; i < operations_made; ++i) {
         CHECK(error_name_of([&] { store.stat("x", {}); }) == "unavailable");
     }
-    CHECK(store.retries() == 35); // 500 / 14
-    CHECK(rig.calls == operations_made + 35);
+    CHECK(store.retries() == 200); // 1000 / 5
+    CHECK(rig.calls == operations_made + 200);
     rig.inner->before = nullptr;
-    for (int i = 0; i < 14; ++i) {
+    for (int i = 0; i < 5; ++i) {
         store.stat("x", {});
     }
     rig.calls = 0;

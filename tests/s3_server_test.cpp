@@ -334,3 +334,22 @@ TEST_CASE("locks that end soon are told, and renewed")
     CHECK_FALSE(bare.describe({}).locks_objects);
     CHECK(bare.keep_locks(objects, LockUpkeep::renew, {}).renewed == 0);
 }
+
+TEST_CASE("the server may encrypt what it stores, in parts or whole")
+{
+    const Server server;
+    S3Options options = server.options();
+    options.encryption = "aws:kms";
+    options.kms_key = "test-key";
+    options.storage_class = "STANDARD";
+    options.largest_single_put = 40 * MiB;
+    S3Store store("s3+" + server.http + "/" + server.new_bucket(), options);
+    for (const std::size_t size : {std::size_t{10}, std::size_t{5 * MiB}, std::size_t{41 * MiB}}) {
+        CAPTURE(size);
+        const Bytes bytes = seeded_bytes(size, size);
+        const std::string key = "packs/" + std::to_string(size);
+        store.create(key, bytes, {});
+        CHECK(store.stat(key, {})->size == size);
+        CHECK((get_object(store, key, size, {}) == bytes));
+    }
+}
