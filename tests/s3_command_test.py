@@ -272,6 +272,14 @@ def locks_are_put_on_all_that_is_stored(place):
     assert_restores(place, snapshot, live)
 
 
+def a_bucket_can_be_tried_before_it_holds_anything(place):
+    bucket = use_bucket(place)
+    assert b"not honoured" not in place.run("self-test", place.environment["BACKSTAY_REPOSITORY"])
+    assert client().keys(bucket) == [], client().keys(bucket)
+    client().set_versioning(bucket)
+    assert b"If-None-Match" in place.run("self-test", place.environment["BACKSTAY_REPOSITORY"])
+
+
 def requests_seen():
     """How many the server logged."""
     time.sleep(0.3)
@@ -369,6 +377,7 @@ TESTS = [
     a_writer_who_may_not_delete_goes_on_making_backups,
     a_bucket_with_versions_takes_backups_and_wants_alone_to_prune,
     what_a_thief_deleted_and_replaced_can_be_restored,
+    a_bucket_can_be_tried_before_it_holds_anything,
     locks_are_put_on_all_that_is_stored,
     requests_are_few_and_counted_as_the_server_counts_them,
     a_region_that_stays_wrong_is_named,
