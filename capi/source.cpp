@@ -13,6 +13,8 @@
 
 #include <algorithm>
 #include <chrono>
+#include <fmt/format.h>
+#include <span>
 #include <unistd.h>
 
 using backstay::capi::EngineRef;
@@ -97,8 +99,25 @@ TreeSourceOptions tree_options(const OptionSet& set, unsigned lanes)
     return options;
 }
 
+constexpr const char* of_physical[] = {"checkpoint", "max-rate"};
+constexpr const char* of_logical[] = {"database",       "exclude-database",   "exclude-schema",
+                                      "exclude-table",  "exclude-table-data", "no-role-passwords",
+                                      "parallel-dumps", "lock-timeout",       "postgres-programs"};
+
+/// What would do nothing is a mistake: a choice of databases is none of a whole cluster.
+void refuse(const OptionSet& set, std::span<const char* const> keys, const char* method)
+{
+    for (const char* key : keys) {
+        if (set.has(key)) {
+            throw Error(ErrorCode::invalid,
+                        fmt::format("option '{}' is for the {} method", key, method), key);
+        }
+    }
+}
+
 backstay_source physical_source(const EngineRef& state, const OptionSet& set)
 {
+    refuse(set, of_logical, "logical");
     backstay::core::PostgresPhysicalOptions options;
     options.conninfo = set.text("conninfo");
     options.fast_checkpoint = set.text("checkpoint") == "fast";
@@ -113,6 +132,7 @@ backstay_source physical_source(const EngineRef& state, const OptionSet& set)
 
 backstay_source logical_source(const EngineRef& state, const OptionSet& set)
 {
+    refuse(set, of_physical, "physical");
     backstay::core::PostgresDumpOptions options;
     options.conninfo = set.text("conninfo");
     options.databases = set.texts("database");

@@ -275,6 +275,18 @@ def test_a_second_backup_stores_what_changed(place):
     assert second["bytes_source"] > 8_000_000
 
 
+def test_options_that_would_do_nothing_are_refused(place):
+    place.run("init")
+    for arguments in (("--postgres", SERVER.conninfo(), "--database", "shop"), ("--postgres", SERVER.conninfo(), "--method", "logical", "--max-rate", "1M"),
+                      (place.path, "--database", "shop"), (place.path, "--method", "logical")):
+        place.run("backup", *arguments, status=2)
+        assert "--postgres" in place.stderr or "method" in place.stderr, place.stderr
+    place.run("restore", "latest", "--to", place.path / "out", "--table", "t", status=2)
+    place.run("restore", "latest", "--to-postgres", SERVER.conninfo(), "--include", "x", status=2)
+    place.run("restore", "latest", "--to-postgres", SERVER.conninfo(), "--data-only", "--schema-only", status=2)
+    place.run("restore", "latest", "--to-postgres", SERVER.conninfo(), "--table", "a.b.c", status=2)
+
+
 def test_parts_are_left_out_when_told_to(place):
     place.run("init")
     create("left", "CREATE TABLE keep (a int); CREATE TABLE gone (a int); CREATE TABLE hollow (a int); INSERT INTO hollow VALUES (1); CREATE SCHEMA s; CREATE TABLE s.t (a int)")

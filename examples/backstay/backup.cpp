@@ -53,6 +53,18 @@ void finish(Invocation& invocation, const backstay::Record& summary)
     }
 }
 
+/// An option that would do nothing is a mistake.
+void refuse_idle_options(const Invocation& invocation)
+{
+    const backstay::Record keys = backstay::Options::describe("source.postgres");
+    for (const backstay::Record& option : keys.records()) {
+        const std::string key = option.text("key");
+        if (!invocation.has("postgres") && invocation.has(key)) {
+            throw UsageError(fmt::format("--{} needs --postgres CONNINFO", key));
+        }
+    }
+}
+
 /// The one source that the command line names.
 backstay::Source open_source(Invocation& invocation, std::string& name)
 {
@@ -67,6 +79,7 @@ backstay::Source open_source(Invocation& invocation, std::string& name)
                          "--postgres"
                        : "paths, --stdin-name, --command-name and --postgres are one backup each");
     }
+    refuse_idle_options(invocation);
     if (invocation.has("stdin-name")) {
         name = "stream";
         backstay::Options options("source.stream");

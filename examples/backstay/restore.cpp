@@ -80,10 +80,18 @@ void refuse_idle_options(const Invocation& invocation)
         "target-time",     "target-lsn",      "target-xid",       "target-name",    "immediate",
         "target-timeline", "restore-command", "map-tablespace",   "keep-archiving", "start",
         "start-options",   "owner",           log_from_repository};
+    constexpr const char* of_servers[] = {"database",  "table",       "schema",
+                                          "data-only", "schema-only", "jobs",
+                                          "no-grants", "no-roles",    "replace"};
     const bool is_postgres = invocation.has(to_cluster) || invocation.has(to_server);
     for (const char* key : of_files) {
         if (is_postgres && invocation.has(key)) {
             throw UsageError(fmt::format("--{} is for files, not for PostgreSQL", key));
+        }
+    }
+    for (const char* key : of_servers) {
+        if (!invocation.has(to_server) && invocation.has(key)) {
+            throw UsageError(fmt::format("--{} needs --{} CONNINFO", key, to_server));
         }
     }
     for (const char* key : of_clusters) {
