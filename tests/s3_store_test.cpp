@@ -732,3 +732,32 @@ TEST_CASE("what is to be locked says how and until when, a probe is not locked")
     };
     rig.store->probe({});
 }
+
+TEST_CASE(
+    "nothing is ever stored but on the condition that nothing is there, which a policy may demand")
+{
+    S3Options options = options_for_fake();
+    options.largest_single_put = 10 * MiB;
+    Rig rig({}, options);
+    std::atomic<int> stored{0};
+    rig.server.fault = [&](const FakeRequest& request, FakeConnection& c) {
+        const bool part = request.target.find("partNumber=") != std::string::npos;
+        const bool begin = request.target.find("uploads=") != std::string::npos;
+        const bool makes = request.method == "PUT" || request.method == "POST";
+        if (!makes || part || begin) {
+            return false;
+        }
+        ++stored;
+        const bool refused = request.header("if-none-match") != "*";
+        if (refused) {
+            FakeS3::refuse(c, 403, "AccessDenied");
+        }
+        return refused;
+    };
+    rig.store->probe({});
+    rig.store->create("small", seeded_bytes(1, 10), {});
+    rig.store->create("packs/" + std::string(64, 'a'), seeded_bytes(1, 2 * MiB), {});
+    rig.store->create("in-parts", seeded_bytes(1, 11 * MiB), {});
+    CHECK(stored == 2 + 4 + 1 + 2 + 1); // probes, a race, one, one by a wrong hash and by its own
+    CHECK(rig.server.objects().size() == 3);
+}
