@@ -246,33 +246,40 @@ static void test_errors(void)
 /* Nothing is sent before the first operation, so all of this needs no server. */
 static void test_s3_options(void)
 {
-    backstay_engine *engine = NULL;
-    backstay_options *options = NULL;
-    backstay_store *store = NULL;
-    backstay_error *error = NULL;
-    backstay_record *record = NULL;
-    const char *json = NULL;
+    backstay_engine* engine = NULL;
+    backstay_options* options = NULL;
+    backstay_store* store = NULL;
+    backstay_error* error = NULL;
+    backstay_record* record = NULL;
+    const char* json = NULL;
     CHECK(backstay_engine_new(NULL, NULL, NULL, NULL, &engine, NULL) == BACKSTAY_OK);
     CHECK(backstay_options_new("store", &options, NULL) == BACKSTAY_OK);
     CHECK(backstay_options_set_text(options, "s3-access-key", "key", NULL) == BACKSTAY_OK);
-    CHECK(backstay_store_open(engine, "s3://bucket/prefix", options, NULL, &store, &error) == BACKSTAY_E_INVALID);
+    CHECK(backstay_store_open(engine, "s3://bucket/prefix", options, NULL, &store, &error) ==
+          BACKSTAY_E_INVALID);
     CHECK(strstr(backstay_error_message(error), "s3-secret-key") != NULL);
     backstay_error_free(error);
-    CHECK(backstay_options_set_secret(options, "s3-secret-key", (const uint8_t *)"secret", 6, NULL) == BACKSTAY_OK);
+    CHECK(backstay_options_set_secret(options, "s3-secret-key", (const uint8_t*)"secret", 6,
+                                      NULL) == BACKSTAY_OK);
     CHECK(backstay_options_set_text(options, "s3-prices", "cheap", NULL) == BACKSTAY_OK);
-    CHECK(backstay_store_open(engine, "s3://bucket/prefix", options, NULL, &store, NULL) == BACKSTAY_E_INVALID);
+    CHECK(backstay_store_open(engine, "s3://bucket/prefix", options, NULL, &store, NULL) ==
+          BACKSTAY_E_INVALID);
     CHECK(backstay_options_set_text(options, "s3-prices", "5,0.4,0", NULL) == BACKSTAY_OK);
     CHECK(backstay_options_set_text(options, "s3-region", "no region", NULL) == BACKSTAY_OK);
-    CHECK(backstay_store_open(engine, "s3://bucket/prefix", options, NULL, &store, NULL) == BACKSTAY_E_INVALID);
+    CHECK(backstay_store_open(engine, "s3://bucket/prefix", options, NULL, &store, NULL) ==
+          BACKSTAY_E_INVALID);
     CHECK(backstay_options_set_text(options, "s3-region", "eu-west-1", NULL) == BACKSTAY_OK);
-    CHECK(backstay_options_set_text(options, "s3-lock-mode", "forever", NULL) == BACKSTAY_E_INVALID);
-    CHECK(backstay_store_open(engine, "s3://bucket/prefix", options, NULL, &store, NULL) == BACKSTAY_OK);
+    CHECK(backstay_options_set_text(options, "s3-lock-mode", "forever", NULL) ==
+          BACKSTAY_E_INVALID);
+    CHECK(backstay_store_open(engine, "s3://bucket/prefix", options, NULL, &store, NULL) ==
+          BACKSTAY_OK);
     CHECK(backstay_store_traffic(store, &record, NULL) == BACKSTAY_OK);
     CHECK(backstay_record_json(record, &json, NULL, NULL) == BACKSTAY_OK);
     CHECK(strstr(json, "\"writes\":0") != NULL);
     backstay_record_free(record);
     backstay_store_free(store);
-    CHECK(backstay_store_open(engine, "s3://arn:aws:s3:eu-west-1:123456789012:accesspoint/x", options, NULL, &store, NULL) == BACKSTAY_E_UNSUPPORTED);
+    CHECK(backstay_store_open(engine, "s3://arn:aws:s3:eu-west-1:123456789012:accesspoint/x",
+                              options, NULL, &store, NULL) == BACKSTAY_E_UNSUPPORTED);
     CHECK(backstay_store_open(engine, "memory:x", options, NULL, &store, NULL) == BACKSTAY_OK);
     CHECK(backstay_store_traffic(store, &record, NULL) == BACKSTAY_OK);
     CHECK(backstay_record_json(record, &json, NULL, NULL) == BACKSTAY_OK);
