@@ -301,7 +301,7 @@ def test_parts_are_left_out_when_told_to(place):
     assert failed["error"]["code"] == "not-found" and "left" in failed["error"]["message"], failed
 
 
-WIDE = "CREATE TABLE wide (id int, body text); INSERT INTO wide SELECT i, repeat(md5(i::text), 8) FROM generate_series(1, 200000) i"
+WIDE = "CREATE TABLE wide (id int, body text); INSERT INTO wide SELECT i, repeat(md5(i::text), 8) FROM generate_series(1, 700000) i"
 COPYING = "FROM pg_stat_activity WHERE datname = '{}' AND query LIKE 'COPY%' AND pid <> pg_backend_pid()"
 
 
@@ -389,7 +389,7 @@ def test_a_restore_that_is_cancelled_leaves_no_database_behind(place):
             running.wait(30)
             assert time.monotonic() - begin < 5 and running.returncode == 4, (time.monotonic() - begin, running.returncode)
         assert not scratch_left()
-        assert SERVER.value("SELECT count(*) FROM wide", "undone") == "200000"
+        assert SERVER.value("SELECT count(*) FROM wide", "undone") == "700000"
 
 
 def test_what_a_killed_backup_and_restore_leave_is_cleared_away(place):
