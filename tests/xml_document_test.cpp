@@ -72,3 +72,12 @@ TEST_CASE("a document beyond a limit is refused")
     }
     CHECK_FALSE(parse(deep).has_value());
 }
+
+TEST_CASE("escaped text comes back from a document as it was")
+{
+    constexpr std::string_view text = "a&b <c> \"d\" &amp; ]]> 'e'";
+    const auto root = parse("<a>" + xml_escaped(text) + "</a>");
+    REQUIRE(root.has_value());
+    CHECK(root->text == text);
+    CHECK(xml_escaped("\"") == "&quot;");
+}

@@ -5,6 +5,7 @@
 #include "store/retrying_store.hpp"
 #include "store/s3_listing.hpp"
 #include "store/transient_error.hpp"
+#include "store/xml_document.hpp"
 
 #include <algorithm>
 #include <fmt/format.h>
@@ -20,30 +21,6 @@ constexpr std::uint64_t most_parts = 10'000;
 // So that one lost packet does not cost the parts before; the whole is tried again further up.
 constexpr int attempts = 3;
 constexpr double pause_between = 0.5;
-
-std::string xml_escaped(const std::string& text)
-{
-    std::string out;
-    for (const char c : text) {
-        switch (c) {
-        case '&':
-            out += "&amp;";
-            break;
-        case '<':
-            out += "&lt;";
-            break;
-        case '>':
-            out += "&gt;";
-            break;
-        case '"':
-            out += "&quot;";
-            break;
-        default:
-            out += c;
-        }
-    }
-    return out;
-}
 
 } // namespace
 

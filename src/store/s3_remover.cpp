@@ -4,6 +4,7 @@
 #include "base/worker_group.hpp"
 #include "codec/hash.hpp"
 #include "store/s3_listing.hpp"
+#include "store/xml_document.hpp"
 
 #include <algorithm>
 #include <fmt/format.h>
@@ -15,28 +16,6 @@ namespace
 {
 
 constexpr std::size_t largest_batch = 1000; // AWS's limit
-
-/// Keys of ours need no escape, the store's prefix may.
-std::string xml_escaped(std::string_view text)
-{
-    std::string out;
-    for (const char c : text) {
-        switch (c) {
-        case '&':
-            out += "&amp;";
-            break;
-        case '<':
-            out += "&lt;";
-            break;
-        case '>':
-            out += "&gt;";
-            break;
-        default:
-            out += c;
-        }
-    }
-    return out;
-}
 
 std::string batch_body(const std::string& prefix, std::span<const std::string> keys)
 {

@@ -138,4 +138,28 @@ std::optional<XmlElement> parse_xml(ByteSpan document, const XmlLimits& limits)
     return std::move(builder.root);
 }
 
+std::string xml_escaped(std::string_view text)
+{
+    std::string out;
+    for (const char c : text) {
+        switch (c) {
+        case '&':
+            out += "&amp;";
+            break;
+        case '<':
+            out += "&lt;";
+            break;
+        case '>':
+            out += "&gt;";
+            break;
+        case '"':
+            out += "&quot;";
+            break;
+        default:
+            out += c;
+        }
+    }
+    return out;
+}
+
 } // namespace backstay::core

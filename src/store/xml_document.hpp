@@ -34,4 +34,7 @@ struct XmlLimits {
 /// are skipped: servers send them to keep a connection alive.
 std::optional<XmlElement> parse_xml(ByteSpan document, const XmlLimits& limits = {});
 
+/// Text as it may stand in an element or, between double quotes, in an attribute.
+std::string xml_escaped(std::string_view text);
+
 } // namespace backstay::core
