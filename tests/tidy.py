@@ -55,7 +55,10 @@ def main():
     paths = compiled(build)
     if len(sys.argv) == 2:
         recent = changed()
-        paths = [path for path in paths if touched(path, recent)][:MOST_CHANGED]
+        paths = [path for path in paths if touched(path, recent)]
+        if len(paths) > MOST_CHANGED:
+            print(f"{len(paths) - MOST_CHANGED} more changed files are looked at by --all alone")
+            paths = paths[:MOST_CHANGED]
     failed = 0
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as workers:
         for path, status, output in workers.map(lambda path: look_at(build, path), paths):
