@@ -5,6 +5,7 @@
 
 #include "base/file.hpp"
 #include "postgres/connection.hpp"
+#include "postgres/conninfo.hpp"
 #include "source/archive_source.hpp"
 #include "source/postgres/dump_source.hpp"
 #include "source/postgres/physical_source.hpp"

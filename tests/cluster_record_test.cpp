@@ -1,6 +1,7 @@
 #include "base/error.hpp"
 #include "postgres/cluster_record.hpp"
 #include "postgres/connection.hpp"
+#include "postgres/conninfo.hpp"
 #include "postgres/server_facts.hpp"
 
 #include <doctest/doctest.h>

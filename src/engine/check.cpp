@@ -3,7 +3,7 @@
 #include "base/error.hpp"
 #include "base/worker_group.hpp"
 #include "engine/lock_upkeep.hpp"
-#include "engine/log_archive.hpp"
+#include "engine/log_retention.hpp"
 #include "engine/marks.hpp"
 #include "engine/pack_check.hpp"
 #include "repo/blob_reader.hpp"

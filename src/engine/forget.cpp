@@ -3,7 +3,7 @@
 #include "base/error.hpp"
 #include "base/worker_group.hpp"
 #include "engine/listing.hpp"
-#include "engine/log_archive.hpp"
+#include "engine/log_retention.hpp"
 #include "engine/store_rights.hpp"
 #include "repo/session.hpp"
 

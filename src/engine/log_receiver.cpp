@@ -3,9 +3,12 @@
 #include "base/error.hpp"
 #include "base/worker_group.hpp"
 #include "engine/log_archive.hpp"
+#include "engine/log_push.hpp"
+#include "postgres/conninfo.hpp"
 #include "postgres/log_file.hpp"
 #include "postgres/log_stream.hpp"
 #include "postgres/server_facts.hpp"
+#include "postgres/sql_text.hpp"
 
 #include <algorithm>
 #include <chrono>

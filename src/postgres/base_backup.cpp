@@ -1,4 +1,5 @@
 #include "postgres/base_backup.hpp"
+#include "postgres/sql_text.hpp"
 
 #include "base/error.hpp"
 #include "postgres/copy_message.hpp"

@@ -3,6 +3,8 @@
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "base/worker_group.hpp"
+#include "postgres/conninfo.hpp"
+#include "postgres/refusal.hpp"
 
 #include <algorithm>
 #include <array>
@@ -32,11 +34,6 @@ constexpr std::size_t unsent_before_waiting = 1 * MiB;
 constexpr std::int64_t look_again_ms = 50;
 constexpr std::size_t small_message = 256; ///< a status, not data: it is to be sent now
 
-struct FreeOptions {
-    void operator()(PQconninfoOption* options) const noexcept { PQconninfoFree(options); }
-};
-using ConninfoOptions = std::unique_ptr<PQconninfoOption, FreeOptions>;
-
 struct FreeText {
     void operator()(char* text) const noexcept { PQfreemem(text); }
 };
@@ -44,123 +41,6 @@ struct FreeText {
 struct FreeCancel {
     void operator()(PGcancel* cancel) const noexcept { PQfreeCancel(cancel); }
 };
-
-std::string trimmed(const char* text)
-{
-    std::string result = text != nullptr ? text : "";
-    while (!result.empty() && (result.back() == '\n' || result.back() == ' ')) {
-        result.pop_back();
-    }
-    std::replace(result.begin(), result.end(), '\n', ' ');
-    return result;
-}
-
-ConninfoOptions parse_conninfo(const std::string& conninfo)
-{
-    char* raw = nullptr;
-    ConninfoOptions options(PQconninfoParse(conninfo.c_str(), &raw));
-    const std::unique_ptr<char, FreeText> message(raw);
-    if (!options) {
-        // libpq's message may repeat part of the text, which may hold a password.
-        throw Error(ErrorCode::invalid,
-                    "this is no connection string: give \"host=… port=… user=… dbname=…\" or "
-                    "postgresql://user@host:port/database");
-    }
-    return options;
-}
-
-std::string given(const PQconninfoOption* options, std::string_view keyword)
-{
-    for (const PQconninfoOption* option = options; option->keyword != nullptr; ++option) {
-        if (keyword == option->keyword) {
-            return option->val != nullptr ? option->val : "";
-        }
-    }
-    return {};
-}
-
-ErrorCode code_of_sqlstate(std::string_view state)
-{
-    if (state.starts_with("28") || state == "42501") {
-        return ErrorCode::denied;
-    }
-    if (state == "53300") {
-        return ErrorCode::busy;
-    }
-    if (state == "3D000") {
-        return ErrorCode::not_found;
-    }
-    if (state == "57P03") {
-        return ErrorCode::unavailable;
-    }
-    return state == "55000" ? ErrorCode::conflict : ErrorCode::source;
-}
-
-std::string field(const PGresult* result, int code)
-{
-    return trimmed(PQresultErrorField(result, code));
-}
-
-Error error_of(const PGresult* result, const std::string& server)
-{
-    const std::string state = field(result, PG_DIAG_SQLSTATE);
-    std::string message = field(result, PG_DIAG_MESSAGE_PRIMARY);
-    if (message.empty()) {
-        message = trimmed(PQresultErrorMessage(result));
-    }
-    const std::string detail = field(result, PG_DIAG_MESSAGE_DETAIL);
-    const std::string hint = field(result, PG_DIAG_MESSAGE_HINT);
-    std::string text = "PostgreSQL said: " + message;
-    if (!detail.empty()) {
-        text += "; " + detail;
-    }
-    if (!hint.empty()) {
-        text += "; " + hint;
-    }
-    if (!state.empty()) {
-        text += fmt::format(" (SQLSTATE {})", state);
-    }
-    return Error(code_of_sqlstate(state), text, server);
-}
-
-/// Before a connection stands there is no SQLSTATE, only libpq's text.
-ErrorCode code_of_refusal(const std::string& text, bool about_password)
-{
-    if (about_password || text.find("no pg_hba.conf entry") != std::string::npos ||
-        text.find("permission denied") != std::string::npos ||
-        text.find("must be superuser or replication role") != std::string::npos ||
-        text.find("role \"") != std::string::npos) {
-        return ErrorCode::denied;
-    }
-    if (text.find("too many clients") != std::string::npos ||
-        text.find("number of requested standby connections") != std::string::npos ||
-        text.find("remaining connection slots") != std::string::npos) {
-        return ErrorCode::busy;
-    }
-    if (text.find("database \"") != std::string::npos) {
-        return ErrorCode::not_found;
-    }
-    return ErrorCode::source;
-}
-
-std::string advice_for(const PGconn* connection, const std::string& text)
-{
-    if (PQconnectionNeedsPassword(connection) != 0) {
-        return ": the server asks for a password: put it into ~/.pgpass (or the file that "
-               "passfile= or PGPASSFILE names), or into PGPASSWORD";
-    }
-    if (text.find("number of requested standby connections") != std::string::npos) {
-        return ": a physical backup takes two walsenders: raise max_wal_senders, or end others";
-    }
-    if (text.find("replication role") != std::string::npos ||
-        text.find("permission denied to start WAL sender") != std::string::npos) {
-        return ": grant it with ALTER ROLE … REPLICATION";
-    }
-    if (text.find("no pg_hba.conf entry for replication") != std::string::npos) {
-        return ": pg_hba.conf needs a line whose database is the keyword replication";
-    }
-    return {};
-}
 
 /// Keyword and value pairs as PQconnectStartParams takes them; a later one overrides.
 class ConnectParameters
@@ -215,7 +95,7 @@ void remember_notice(void* to, const PGresult* result)
     const char* severity = PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
     const bool matters = severity != nullptr && std::string_view(severity) == "WARNING";
     if (matters && warnings.size() < most_warnings) {
-        warnings.push_back(field(result, PG_DIAG_MESSAGE_PRIMARY));
+        warnings.push_back(postgres_error_field(result, PG_DIAG_MESSAGE_PRIMARY));
     }
 }
 
@@ -237,72 +117,6 @@ struct PostgresConnection::Wake {
 struct PostgresConnection::CopyPiece {
     std::unique_ptr<char, FreeText> data;
 };
-
-void PostgresRows::Clear::operator()(pg_result* result) const noexcept
-{
-    PQclear(result);
-}
-
-int PostgresRows::rows() const
-{
-    return result_ ? PQntuples(result_.get()) : 0;
-}
-
-int PostgresRows::columns() const
-{
-    return result_ ? PQnfields(result_.get()) : 0;
-}
-
-bool PostgresRows::is_null(int row, int column) const
-{
-    return row >= rows() || column < 0 || column >= columns() ||
-           PQgetisnull(result_.get(), row, column) != 0;
-}
-
-std::string_view PostgresRows::text(int row, int column) const
-{
-    if (row < 0 || row >= rows() || column < 0 || column >= columns()) {
-        throw Error(ErrorCode::source,
-                    "PostgreSQL's answer has fewer rows or columns than asked for");
-    }
-    return {PQgetvalue(result_.get(), row, column),
-            static_cast<std::size_t>(PQgetlength(result_.get(), row, column))};
-}
-
-int PostgresRows::column(const char* name) const
-{
-    return result_ ? PQfnumber(result_.get(), name) : -1;
-}
-
-void check_postgres_conninfo(const std::string& conninfo)
-{
-    const ConninfoOptions options = parse_conninfo(conninfo);
-    for (const char* secret : {"password", "sslpassword"}) {
-        if (!given(options.get(), secret).empty()) {
-            throw Error(ErrorCode::invalid,
-                        fmt::format("the connection string holds a {}, which others could see: put "
-                                    "it into ~/.pgpass (or the file that passfile= or PGPASSFILE "
-                                    "names), into PGPASSWORD, or into a service file",
-                                    secret));
-        }
-    }
-}
-
-std::string postgres_server_name(const std::string& conninfo)
-{
-    const ConninfoOptions options = parse_conninfo(conninfo);
-    std::string host = given(options.get(), "host");
-    if (host.empty()) {
-        host = given(options.get(), "hostaddr");
-    }
-    const std::string port = given(options.get(), "port");
-    const std::string service = given(options.get(), "service");
-    std::string name = !host.empty() ? host : !service.empty() ? "service " + service : "local";
-    if (!port.empty()) {
-        name += ":" + port;
-    }
-    return name;
-}
 
 void PostgresConnection::Finish::operator()(pg_conn* connection) const noexcept
 {
@@ -344,11 +158,7 @@ void PostgresConnection::connect(const PostgresConnectOptions& options)
         state = PQconnectPoll(connection_.get());
         events = state == PGRES_POLLING_READING ? POLLIN : POLLOUT;
         if (state == PGRES_POLLING_FAILED || PQstatus(connection_.get()) == CONNECTION_BAD) {
-            const std::string text = trimmed(PQerrorMessage(connection_.get()));
-            const bool about_password = PQconnectionNeedsPassword(connection_.get()) != 0 ||
-                                        PQconnectionUsedPassword(connection_.get()) != 0;
-            throw Error(code_of_refusal(text, about_password),
-                        "cannot connect: " + text + advice_for(connection_.get(), text), name_);
+            throw postgres_connect_refusal(connection_.get(), name_);
         }
     }
     PQsetNoticeReceiver(connection_.get(), remember_notice, &warnings_);
@@ -394,7 +204,7 @@ std::string PostgresConnection::user() const
 
 void PostgresConnection::throw_broken(const std::string& what)
 {
-    const std::string text = trimmed(PQerrorMessage(connection_.get()));
+    const std::string text = postgres_text_line(PQerrorMessage(connection_.get()));
     throw Error(ErrorCode::source, text.empty() ? what : what + ": " + text, name_);
 }
 
@@ -503,8 +313,8 @@ PostgresConnection::Kind PostgresConnection::next_result(Patience patience)
         break;
     }
     const PostgresRows refusal = std::move(rows_);
-    sqlstate_ = field(refusal.get(), PG_DIAG_SQLSTATE);
-    throw error_of(refusal.get(), name_);
+    sqlstate_ = postgres_error_field(refusal.get(), PG_DIAG_SQLSTATE);
+    throw postgres_refusal(refusal.get(), name_);
 }
 
 /// The last rows of a command that is over then. What it refused is thrown when it is over, too.
@@ -682,30 +492,6 @@ void PostgresConnection::cancel() noexcept
 std::vector<std::string> PostgresConnection::take_warnings()
 {
     return std::exchange(warnings_, {});
-}
-
-std::string postgres_identifier(std::string_view name)
-{
-    std::string quoted = "\"";
-    for (const char c : name) {
-        quoted += c;
-        if (c == '"') {
-            quoted += '"';
-        }
-    }
-    return quoted + "\"";
-}
-
-std::string postgres_literal(std::string_view text)
-{
-    std::string quoted = "'";
-    for (const char c : text) {
-        quoted += c;
-        if (c == '\'') {
-            quoted += '\'';
-        }
-    }
-    return quoted + "'";
 }
 
 } // namespace backstay::core

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "base/bytes.hpp"
+#include "postgres/rows.hpp"
 
 #include <chrono>
 #include <cstdint>
@@ -12,34 +13,9 @@
 #include <vector>
 
 struct pg_conn;
-struct pg_result;
 
 namespace backstay::core
 {
-
-/// Rows of a result, in text form. Movable.
-class PostgresRows
-{
-public:
-    PostgresRows() = default;
-    explicit PostgresRows(pg_result* result) : result_(result) {}
-
-    int rows() const;
-    int columns() const;
-    bool is_null(int row, int column) const;
-    /// "" for NULL. Valid as long as the rows are. Throws Error{source} where there is no such
-    /// place: the server's answer is not what was asked for.
-    std::string_view text(int row, int column) const;
-    /// The column of this name; -1 if there is none.
-    int column(const char* name) const;
-    pg_result* get() const { return result_.get(); }
-
-private:
-    struct Clear {
-        void operator()(pg_result* result) const noexcept;
-    };
-    std::unique_ptr<pg_result, Clear> result_;
-};
 
 struct PostgresConnectOptions {
     /// libpq's keyword/value string or URI; "": the environment's. Without a password: that comes
@@ -54,13 +30,6 @@ struct PostgresConnectOptions {
     std::string database; ///< overrides the conninfo's; "": that one, or libpq's default
     std::chrono::seconds patience{30}; ///< for the connection to stand
 };
-
-/// Throws Error{invalid} if it cannot be read, or if it holds a password, which other users of the
-/// machine could see in a list of processes, and says where a password may stand instead.
-void check_postgres_conninfo(const std::string& conninfo);
-
-/// "host:port/database" for messages, as far as the conninfo says it itself.
-std::string postgres_server_name(const std::string& conninfo);
 
 /// One connection to a server. Every wait sees the stop token (Error{cancelled}) and has a
 /// deadline; TCP keepalives are on.
@@ -160,9 +129,5 @@ private:
     std::size_t unsent_ = 0;
     bool busy_ = false; ///< a command runs
 };
-
-/// A name or a literal as SQL and replication commands take them, quoted.
-std::string postgres_identifier(std::string_view name);
-std::string postgres_literal(std::string_view text);
 
 } // namespace backstay::core

@@ -41,6 +41,15 @@ bool is_upper_hexadecimal(std::string_view text)
                        [](char c) { return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'F'); });
 }
 
+std::string folder_of(const std::string& path)
+{
+    const std::size_t slash = path.rfind('/');
+    if (slash == std::string::npos) {
+        return ".";
+    }
+    return slash == 0 ? "/" : path.substr(0, slash);
+}
+
 } // namespace
 
 std::optional<LogFileHeader> decode_log_file_header(ByteSpan bytes)
@@ -91,6 +100,12 @@ void check_segment(std::string_view name, const LogFileHeader& header, std::uint
             "fit",
             std::string(name));
     }
+}
+
+std::string data_directory_of_log_file(const std::string& path)
+{
+    const std::string folder = folder_of(path);
+    return folder == "." ? ".." : folder_of(folder);
 }
 
 std::uint64_t read_system_id(const std::string& data_directory)

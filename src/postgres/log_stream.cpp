@@ -1,4 +1,5 @@
 #include "postgres/log_stream.hpp"
+#include "postgres/sql_text.hpp"
 
 #include "base/clock.hpp"
 #include "base/error.hpp"

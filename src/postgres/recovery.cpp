@@ -1,4 +1,5 @@
 #include "postgres/recovery.hpp"
+#include "postgres/sql_text.hpp"
 
 #include "base/error.hpp"
 #include "postgres/connection.hpp"

@@ -109,7 +109,29 @@ std::size_t skip_gap(std::string_view text, std::size_t at)
     return at;
 }
 
+std::string quoted(std::string_view text, char quote)
+{
+    std::string result(1, quote);
+    for (const char c : text) {
+        result += c;
+        if (c == quote) {
+            result += quote;
+        }
+    }
+    return result + quote;
+}
+
 } // namespace
+
+std::string postgres_identifier(std::string_view name)
+{
+    return quoted(name, '"');
+}
+
+std::string postgres_literal(std::string_view text)
+{
+    return quoted(text, '\'');
+}
 
 std::vector<SqlToken> sql_tokens(std::string_view statement)
 {

@@ -9,6 +9,10 @@
 namespace backstay::core
 {
 
+/// A name or a literal as SQL and replication commands take them, quoted.
+std::string postgres_identifier(std::string_view name);
+std::string postgres_literal(std::string_view text);
+
 /// A word, a quoted name, a literal or a sign of SQL.
 struct SqlToken {
     enum class Kind : std::uint8_t {

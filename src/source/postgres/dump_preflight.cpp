@@ -2,6 +2,7 @@
 
 #include "base/error.hpp"
 #include "postgres/connection.hpp"
+#include "postgres/conninfo.hpp"
 #include "postgres/server.hpp"
 
 #include <algorithm>

@@ -4,6 +4,7 @@
 #include "base/worker_group.hpp"
 #include "postgres/archive_names.hpp"
 #include "postgres/connection.hpp"
+#include "postgres/conninfo.hpp"
 #include "source/postgres/database_dump.hpp"
 #include "source/postgres/dump_preflight.hpp"
 

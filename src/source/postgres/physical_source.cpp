@@ -3,7 +3,9 @@
 #include "base/error.hpp"
 #include "base/random.hpp"
 #include "base/record.hpp"
+#include "postgres/conninfo.hpp"
 #include "postgres/server_facts.hpp"
+#include "postgres/sql_text.hpp"
 #include "source/postgres/base_lane.hpp"
 #include "source/postgres/log_lane.hpp"
 

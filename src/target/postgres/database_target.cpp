@@ -3,6 +3,7 @@
 #include "base/error.hpp"
 #include "base/worker_group.hpp"
 #include "postgres/connection.hpp"
+#include "postgres/conninfo.hpp"
 #include "target/postgres/database_making.hpp"
 #include "target/postgres/database_plan.hpp"
 #include "target/postgres/restore_run.hpp"
