@@ -113,6 +113,6 @@ TEST_CASE("a command that hangs is ended by a stop within 200 ms")
 {
     CHECK(time_to_stop({"sleep", "30"}) < milliseconds(200));
     // One that has closed its output, too.
-    CHECK(time_to_stop(shell("exec >&-; sleep 30")) < milliseconds(200));
+    CHECK(time_to_stop(shell("exec >&-; exec sleep 30")) < milliseconds(200));
     CHECK(time_to_stop(shell("trap '' TERM; exec >&-; sleep 2 & wait")) < milliseconds(200));
 }

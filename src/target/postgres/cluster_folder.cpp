@@ -86,6 +86,12 @@ FileDescriptor ClusterFolder::open_file(const std::string& path) const
     return file;
 }
 
+FileDescriptor ClusterFolder::open_direct(const std::string& path) const
+{
+    return FileDescriptor(
+        ::openat(folder_.get(), path.c_str(), O_WRONLY | O_DIRECT | O_NOFOLLOW | O_CLOEXEC));
+}
+
 void ClusterFolder::make_link(const std::string& path, const std::string& to) const
 {
     if (::symlinkat(to.c_str(), folder_.get(), path.c_str()) != 0) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "base/file.hpp"
+#include "target/postgres/file_owner.hpp"
 
 #include <cstdint>
 #include <string>
@@ -8,13 +9,6 @@
 
 namespace backstay::core
 {
-
-/// Whom files are given to; only root can give.
-struct FileOwner {
-    uid_t user = 0;
-    gid_t group = 0;
-    bool is_given = false; ///< false: files stay the process's
-};
 
 /// A folder that a restored cluster, or one of its tablespaces, goes into: absent or empty before,
 /// and so again after remove(). One thread at a time, except make_file().
@@ -35,6 +29,8 @@ public:
     /// A new file for writing. Thread-safe. Throws Error.
     FileDescriptor make_file(const std::string& path, mode_t mode) const;
     FileDescriptor open_file(const std::string& path) const;
+    /// For writing past the page cache; none if the file system does not let us. Thread-safe.
+    FileDescriptor open_direct(const std::string& path) const;
     void make_link(const std::string& path, const std::string& to) const;
     /// For what was opened by make_file().
     void give(int descriptor, const std::string& path) const;

@@ -1,20 +1,18 @@
 #pragma once
 
 #include "postgres/recovery.hpp"
+#include "target/postgres/cluster_layout.hpp"
 #include "target/target.hpp"
 
 #include <memory>
 #include <string>
-#include <utility>
-#include <vector>
 
 namespace backstay::core
 {
 
 struct PostgresDirectoryOptions {
     std::string directory; ///< absent or empty
-    /// Old and new location of tablespaces; the others go where they were.
-    std::vector<std::pair<std::string, std::string>> tablespaces;
+    TablespaceMapping tablespaces;
     RecoveryOptions recovery;
     std::string owner; ///< USER or USER:GROUP; "": see docs/guides/postgresql.md
     unsigned threads = 2;
@@ -22,9 +20,6 @@ struct PostgresDirectoryOptions {
     std::string start_options;  ///< see ClusterStart
     std::string program_folder; ///< of pg_ctl; "": found
 };
-
-/// "A=B", the first '=' that no '\' precedes. Throws Error{invalid}.
-std::pair<std::string, std::string> parse_tablespace_mapping(const std::string& text);
 
 /// Lays the cluster of a physical backup out in a folder, with its tablespaces and the log that
 /// makes it consistent, so that a server started on it recovers as asked. Nothing that is there is

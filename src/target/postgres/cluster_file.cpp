@@ -1,0 +1,72 @@
+#include "target/postgres/cluster_file.hpp"
+
+#include "base/error.hpp"
+
+#include <cerrno>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace backstay::core
+{
+
+namespace
+{
+
+constexpr std::uint64_t least_direct_size = 1 * MiB;
+
+} // namespace
+
+ClusterFile::ClusterFile(const ClusterFolder& folder, const std::string& path, mode_t mode,
+                         std::uint64_t size)
+    : name_(folder.path() + "/" + path), file_(folder.make_file(path, mode))
+{
+    if (size < least_direct_size) {
+        return;
+    }
+    // Writes within the file's size do not exclude each other.
+    if (::fallocate(file_.get(), 0, 0, static_cast<off_t>(size)) == 0) {
+        direct_ = folder.open_direct(path);
+    } else if (errno == ENOSPC || errno == EDQUOT) {
+        throw_system_error(errno, "cannot make room for the file", name_, ErrorCode::target);
+    }
+}
+
+void ClusterFile::write(std::uint64_t offset, const AlignedBuffer& bytes)
+{
+    ByteSpan rest = bytes.span();
+    if (direct_ && offset % direct_io_alignment == 0) {
+        const std::size_t aligned = rest.size() / direct_io_alignment * direct_io_alignment;
+        const ssize_t put =
+            ::pwrite(direct_.get(), rest.data(), aligned, static_cast<off_t>(offset));
+        // What a file system takes only in part, or not so, the ordinary way takes, and tells.
+        const std::size_t done = put > 0 ? static_cast<std::size_t>(put) : 0;
+        rest = rest.subspan(done);
+        offset += done;
+    }
+    if (!rest.empty()) {
+        write_at(file_.get(), offset, rest, name_);
+    }
+}
+
+void ClusterFile::extend_to(std::uint64_t size)
+{
+    if (::ftruncate(file_.get(), static_cast<off_t>(size)) != 0) {
+        throw_system_error(errno, "cannot fill the file up", name_, ErrorCode::target);
+    }
+}
+
+void ClusterFile::set_time(std::int64_t seconds, std::uint32_t nanoseconds)
+{
+    const timespec time{seconds, nanoseconds};
+    const timespec both[] = {time, time};
+    ::futimens(file_.get(), both); // a server does not look at them
+}
+
+void ClusterFile::close()
+{
+    direct_ = FileDescriptor();
+    file_.close(name_);
+}
+
+} // namespace backstay::core
