@@ -24,8 +24,8 @@ namespace
 
 std::string environment(const char* name)
 {
-    const char* value = std::getenv(
-        name); // NOLINT(concurrency-mt-unsafe): read once, when the host makes an engine
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): read once, when the host makes an engine
+    const char* value = std::getenv(name);
     return value != nullptr ? value : "";
 }
 

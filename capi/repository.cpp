@@ -15,7 +15,6 @@ using backstay::core::ErrorCode;
 using backstay::core::InitOptions;
 using backstay::core::OpenOptions;
 using backstay::core::OptionSet;
-using backstay::core::Record;
 using backstay::core::Repository;
 
 namespace backstay::capi

@@ -16,7 +16,6 @@ using backstay::core::Error;
 using backstay::core::ErrorCode;
 using backstay::core::OptionSet;
 using backstay::core::Record;
-using backstay::core::Snapshot;
 using backstay::core::SnapshotAccess;
 using backstay::core::SnapshotView;
 

@@ -8,6 +8,7 @@
 #include "support/sample_backup.hpp"
 #include "support/sample_repository.hpp"
 #include "support/seeded_bytes.hpp"
+#include "support/temp_dir.hpp"
 
 #include <chrono>
 #include <condition_variable>
@@ -253,6 +254,84 @@ TEST_CASE("prune gives back all that no snapshot needs")
     CHECK(left < 5000);
     CHECK(all_contents(*sample.repository) ==
           std::vector<Files>{{{"small", seeded_bytes(9, 100)}}});
+}
+
+TEST_CASE("a prune that finds a pack missing which a snapshot needs removes nothing, and says so")
+{
+    SampleRepository sample;
+    back_up(*sample.repository, monday());
+    back_up(*sample.repository, {{"small", seeded_bytes(9, 100)}});
+    ForgetOptions forget;
+    forget.policy.last = 1;
+    JobContext context;
+    run_forget(*sample.repository, forget, small_limits(), context);
+    const std::vector<std::string> before = keys_of(*sample.store, "packs/");
+    back_up(*sample.repository, {{"other", seeded_bytes(8, 100)}});
+    for (const std::string& key : keys_of(*sample.store, "packs/")) {
+        if (std::find(before.begin(), before.end(), key) == before.end()) {
+            sample.store->remove(key, {});
+            break;
+        }
+    }
+    const std::size_t left = keys_of(*sample.store, "packs/").size();
+    try {
+        run_prune(*sample.repository, prune_all(), small_limits(), context);
+        FAIL("it went on");
+    } catch (const Error& error) {
+        CHECK(error.code() == ErrorCode::damaged);
+    }
+    CHECK(keys_of(*sample.store, "packs/").size() == left);
+}
+
+TEST_CASE("what a lost or damaged segment of the index knew is read from the packs themselves")
+{
+    for (const bool lost : {true, false}) {
+        CAPTURE(lost);
+        SampleRepository sample;
+        back_up(*sample.repository, monday());
+        back_up(*sample.repository, tuesday());
+        for (const std::string& key : keys_of(*sample.store, "index/")) {
+            Bytes bytes = get_object(*sample.store, key, MiB, {});
+            sample.store->remove(key, {});
+            if (!lost) {
+                bytes[bytes.size() / 2] ^= 1;
+                sample.store->create(key, bytes, {});
+            }
+        }
+        CHECK(all_contents(*sample.repository) == std::vector<Files>{monday(), tuesday()});
+        CHECK(problems_of_check(*sample.repository) > 0);
+        const Record again = back_up(*sample.repository, tuesday());
+        CHECK(again.number("problems") == (lost ? 0 : 2));
+        CHECK(all_contents(*sample.repository) ==
+              std::vector<Files>{monday(), tuesday(), tuesday()});
+        JobContext context;
+        CHECK_THROWS_AS(run_prune(*sample.repository, prune_all(), small_limits(), context), Error);
+    }
+}
+
+TEST_CASE("check looks at what the store has, not at the cache's copies of it")
+{
+    const TempDir cache;
+    SampleRepository sample;
+    back_up(*sample.repository, monday());
+    OpenOptions open;
+    open.cache_folder = cache / "cache";
+    const auto repository = open_sample(sample.store, open);
+    CHECK(all_contents(*repository) == std::vector<Files>{monday()}); // fills the cache
+    for (const char* folder : {"snapshots/", "index/"}) {
+        CAPTURE(folder);
+        const std::string key = keys_of(*sample.store, folder).front();
+        const Bytes whole = get_object(*sample.store, key, MiB, {});
+        Bytes bytes = whole;
+        bytes[bytes.size() / 2] ^= 1;
+        sample.store->remove(key, {});
+        sample.store->create(key, bytes, {});
+        CHECK(problems_of_check(*repository) > 0);
+        CHECK(all_contents(*repository) == std::vector<Files>{monday()});
+        sample.store->remove(key, {});
+        sample.store->create(key, whole, {});
+        CHECK(problems_of_check(*repository) == 0);
+    }
 }
 
 TEST_CASE("every damaged object is found by check, and no restore gives false bytes")

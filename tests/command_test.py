@@ -304,6 +304,32 @@ def damage_is_found_named_and_never_restored(place):
     place.run("check", "--read-data")
 
 
+def results_that_cannot_be_written_are_no_success(place):
+    live = place.path / "live"
+    make_files(live, count=3)
+    place.run("init")
+    place.run("backup", live)
+    with open("/dev/full", "wb") as full:
+        for arguments in (("ls", "latest"), ("snapshots",), ("--json", "snapshots"), ("backup", live)):
+            assert place.start(*arguments, stdout=full, stderr=subprocess.DEVNULL).wait() == 3, arguments
+    # A closed one is not the next file that is opened.
+    done = subprocess.run(["sh", "-c", '"$0" "$@" >&-', place.command, "backup", live], env=place.environment, capture_output=True, check=False)
+    assert done.returncode == 3 and b"standard output" in done.stderr, done
+    place.run("check", "--read-data")
+
+
+def what_is_asked_for_and_not_there_is_told(place):
+    live = place.path / "live"
+    make_files(live, count=3)
+    place.run("init")
+    place.run("backup", live)
+    place.run("restore", "latest:/no/such", "--to", place.path / "back", status=1)
+    assert "/no/such" in place.stderr and "files/no" not in place.stderr, place.stderr
+    records = place.json("restore", "latest", "--to", place.path / "back", "--include", live, "--include", "/nowhere", status=3)
+    assert [r["path"] for r in records if r["type"] == "problem"] == ["/nowhere"], records
+    assert_same(live, place.path / "back" / str(live)[1:])
+
+
 def every_record_is_json_with_a_type(place):
     live = place.path / "live"
     make_files(live, count=3)
@@ -333,7 +359,7 @@ TESTS = [
     unreadable_files_are_listed_and_the_status_is_3, wrong_usage_is_2_and_names_the_nearest_word, wrong_keys_and_places_are_refused_clearly,
     retention_keeps_what_it_says_and_pins_are_kept, excludes_are_as_in_gitignore, in_place_restores_only_what_differs, archives_go_out_and_in,
     a_backup_killed_at_any_moment_harms_nothing, an_interrupt_ends_cleanly_with_4, damage_is_found_named_and_never_restored,
-    every_record_is_json_with_a_type, help_fits_and_manuals_come_from_the_same_tables,
+    results_that_cannot_be_written_are_no_success, what_is_asked_for_and_not_there_is_told, every_record_is_json_with_a_type, help_fits_and_manuals_come_from_the_same_tables,
 ]
 
 if __name__ == "__main__":

@@ -18,14 +18,15 @@ void finish(Invocation& invocation, const backstay::Record& summary)
                              summary.number("blobs"),
                              size_text(static_cast<std::uint64_t>(summary.number("bytes_checked"))),
                              duration_text(summary.seconds("seconds"))));
+    const std::int64_t problems = summary.number("problems");
     if (summary.number("packs_unindexed") > 0) {
         terminal.say(
             fmt::format("{} packs ({}) are in no index: left by an interrupted backup, or of one "
-                        "that is running; prune removes them",
+                        "that is running{}",
                         summary.number("packs_unindexed"),
-                        size_text(static_cast<std::uint64_t>(summary.number("bytes_unindexed")))));
+                        size_text(static_cast<std::uint64_t>(summary.number("bytes_unindexed"))),
+                        problems == 0 ? "; prune removes them" : ", or named by what is lost"));
     }
-    const std::int64_t problems = summary.number("problems");
     terminal.result(problems == 0
                         ? "the repository is whole"
                         : terminal.red(fmt::format("the repository is damaged: {} problem{}",

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <csignal>
 #include <cstdio>
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -45,6 +46,17 @@ void catch_signals(backstay::Cancel& cancel)
     ignore.sa_handler = SIG_IGN;
     ::sigaction(SIGPIPE, &ignore, nullptr); // a closed pipe is an error of write, with a word
     ::sigaction(SIGXFSZ, &ignore, nullptr); // so is a file beyond `ulimit -f`
+}
+
+/// One that is closed would be the next file opened, and what is printed would go into that. In its
+/// place stands one that fails whoever uses it.
+void hold_standard_descriptors()
+{
+    for (const int descriptor : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+        if (::fcntl(descriptor, F_GETFD) < 0) {
+            ::open("/dev/null", descriptor == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+        }
+    }
 }
 
 bool wants_json(const std::vector<std::string>& arguments)
@@ -121,10 +133,13 @@ int run(const std::vector<std::string>& arguments)
 int main(int argc, char** argv)
 {
     try {
+        command::hold_standard_descriptors();
         const int status = command::run({argv + 1, argv + argc});
-        if (std::fflush(stdout) != 0) {
-            std::perror("backstay: cannot write the results");
-            return command::exit_failed;
+        const bool written = std::fflush(stdout) == 0 && std::ferror(stdout) == 0;
+        if (!written && status == command::exit_done) {
+            // What was to be done is done; nobody was told of it.
+            std::fputs("error: cannot write the results to standard output\n", stderr);
+            return command::exit_problems;
         }
         return status;
     } catch (const std::exception& error) {

@@ -131,13 +131,12 @@ std::string suggestion(const std::string& word, const std::vector<std::string>& 
 [[noreturn]] void refuse_extra(const std::string& word, const Command& command,
                                const std::vector<OptionRow>& rows)
 {
-    if (word.rfind("-", 0) != 0) {
+    if (!word.starts_with('-')) {
         throw UsageError("'" + printable(word) + "' is one argument too many for " + command.name);
     }
     std::vector<std::string> names;
-    for (const OptionRow& row : rows) {
-        names.push_back("--" + row.key);
-    }
+    std::transform(rows.begin(), rows.end(), std::back_inserter(names),
+                   [](const OptionRow& row) { return "--" + row.key; });
     const std::string name = word.substr(0, word.find('='));
     throw UsageError(std::string(command.name) + " has no option '" + printable(name) + "'" +
                      suggestion(name, names));

@@ -109,9 +109,13 @@ public:
         const SnapshotList list = list_snapshots(repository_, stop);
         parent_ = choose_parent(list, options_.parent, record_.series, record_.host);
         take_series(list);
+        std::vector<std::string> damaged_segments;
         std::shared_ptr<BlobIndex> index =
-            BlobIndex::load(repository_, condemned, Freshness::cached, stop);
-
+            BlobIndex::load(repository_, condemned, Freshness::cached, stop, &damaged_segments);
+        for (const std::string& segment : damaged_segments) {
+            problems_.add({"", "", static_cast<std::int32_t>(ErrorCode::damaged),
+                           segment + "; what only it knew is stored again; run check"});
+        }
         WorkerGroup group(stop);
         try {
             store(list, condemned, index, group);

@@ -49,6 +49,7 @@ public:
 
     Record run()
     {
+        const ObjectCache::Bypass bypass(repository_.cache());
         say_what_is_unproven();
         // Reader 1: snapshots first, then gc, then the index.
         const SnapshotList list = list_snapshots(repository_, stop_);

@@ -58,6 +58,10 @@ void DirectoryRestore::run(const std::vector<RestorePart>& parts)
     for (const RestorePart& part : parts) {
         walk_.run(part, placing);
     }
+    for (const std::string& pattern : walk_.unmatched()) {
+        context_.problem({"", pattern, static_cast<std::int32_t>(ErrorCode::not_found),
+                          "nothing here matches what was to be included"});
+    }
     run_window();
     target_.finish_folders(context_.stop());
     if (options_.verify && !options_.dry_run) {
@@ -167,8 +171,14 @@ void DirectoryRestore::plan_item(std::uint32_t file, DirectoryTarget::File& targ
         return;
     }
     const std::vector<BlobPlace> places = access_.index().find(item.id);
-    if (places.empty() || places.front().length != item.length) {
-        throw Error(ErrorCode::damaged, fmt::format("blob {} is not in the index", item.id.hex()));
+    if (places.empty()) { // no segment tells of it any more: the reader knows where else to look
+        target_.write(target, offset,
+                      access_.reader().read(item.id, BlobKind::data, context_.stop()));
+        return;
+    }
+    if (places.front().length != item.length) {
+        throw Error(ErrorCode::damaged,
+                    fmt::format("blob {} is not as long as its file says", item.id.hex()));
     }
     window_.add_chunk({file, offset, item.id, places.front()});
 }

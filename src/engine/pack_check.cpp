@@ -2,6 +2,7 @@
 
 #include "base/error.hpp"
 #include "codec/hash.hpp"
+#include "repo/pack_listing.hpp"
 
 #include <fmt/format.h>
 
@@ -73,15 +74,7 @@ void PackChecker::check_directory(std::uint32_t pack, const PackId& id)
     }
     const SealedDirectory sealed = decode_sealed_directory(
         ByteSpan(object_).subspan(trailer->directory_offset, trailer->directory_size));
-    Bytes encoded(sealed.sealed.size() < seal_overhead ? 0 : sealed.sealed.size() - seal_overhead);
-    Cipher cipher(repository_.keys().opening_key(KeyClass::index, sealed.key_record).span());
-    if (!cipher.open(sealed.nonce,
-                     directory_associated_data(repository_.config().repository, sealed.key_record,
-                                               sealed.nonce),
-                     sealed.sealed, encoded)) {
-        throw Error(ErrorCode::damaged, "its directory does not open");
-    }
-    const PackDirectory directory = decode_pack_directory(encoded);
+    const PackDirectory directory = open_pack_directory(repository_, sealed);
     const std::vector<IndexedFrame> frames = index_.frames(pack);
     if (directory.frames.size() != frames.size()) {
         throw Error(ErrorCode::damaged,

@@ -21,8 +21,19 @@ public:
     };
     Decision decide(const std::string& path, bool is_folder);
 
+    /// Of the include patterns, those that have matched nothing yet.
+    std::vector<std::string> unmatched() const;
+
 private:
-    PathPatterns include_;
+    void note_matches(const std::string& path, bool is_folder);
+
+    struct Include {
+        std::string text;
+        PathPatterns pattern; ///< it alone
+        bool matched = false;
+    };
+    std::vector<Include> includes_;
+    PathPatterns include_; ///< all of them
     PathPatterns exclude_;
     std::string taken_folder_; ///< what lies below it is wanted, too; empty: none
 };

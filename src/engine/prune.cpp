@@ -101,7 +101,14 @@ private:
         demand_readable(list);
         BlobReader reader(repository_, index, limits_.memory / 8);
         Marks marks(index->size());
-        mark_snapshots(reader, list.snapshots, marks, findings(), limits_, context_);
+        MarkFindings findings = demand_all();
+        const std::set<PackId> missing = missing_packs(*index);
+        if (!missing.empty()) {
+            findings.usable = [&](const BlobPlace& place) {
+                return !missing.contains(index->pack(place.pack).id);
+            };
+        }
+        mark_snapshots(reader, list.snapshots, marks, findings, limits_, context_);
         plan_ = plan_prune(measure_packs(*index, marks), options_);
         choose_unindexed(*index, before);
         for (const PackId& pack : before.packs) {
@@ -121,7 +128,22 @@ private:
         }
     }
 
-    MarkFindings findings()
+    /// Of those that the index names.
+    std::set<PackId> missing_packs(const BlobIndex& index)
+    {
+        std::set<PackId> missing;
+        for (std::uint32_t number = 0; number < index.packs(); ++number) {
+            const IndexedPack& pack = index.pack(number);
+            // One that was stored after the list was made is asked for by its name.
+            if (!pack.condemned && !listed_.contains(pack.id) &&
+                !repository_.store().stat(pack_key(pack.id), stop_)) {
+                missing.insert(pack.id);
+            }
+        }
+        return missing;
+    }
+
+    static MarkFindings demand_all()
     {
         MarkFindings findings;
         findings.missing = [](const Snapshot& snapshot, const std::string& path, const BlobId& id,
@@ -298,7 +320,7 @@ private:
         BlobReader reader(repository_, index, limits_.memory / 8);
         try {
             Marks marks(index->size());
-            mark_snapshots(reader, list.snapshots, marks, findings(), limits_, context_);
+            mark_snapshots(reader, list.snapshots, marks, demand_all(), limits_, context_);
             copies_ =
                 copy_forward(reader, find_stranded(*index, marks), options_.compression, context_);
         } catch (const Error& error) {

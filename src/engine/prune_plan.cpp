@@ -50,13 +50,13 @@ std::uint64_t allowed_unused(const PruneOptions& options, std::uint64_t used)
 
 } // namespace
 
-PrunePlan plan_prune(std::vector<PackUse> packs, const PruneOptions& options)
+PrunePlan plan_prune(const std::vector<PackUse>& packs, const PruneOptions& options)
 {
     PrunePlan plan;
     std::vector<PackUse> candidates;
     std::uint64_t used = 0;
     std::uint64_t unused = 0;
-    for (PackUse& pack : packs) {
+    for (const PackUse& pack : packs) {
         plan.total_bytes += pack.size;
         if (pack.condemned) {
             continue; // an earlier collection's: finished with ours

@@ -38,6 +38,6 @@ std::vector<PackUse> measure_packs(const BlobIndex& index, const Marks& marks);
 
 /// Packs without anything used go; of the others, the most wasteful are repacked until what is
 /// unused is within the limits.
-PrunePlan plan_prune(std::vector<PackUse> packs, const PruneOptions& options);
+PrunePlan plan_prune(const std::vector<PackUse>& packs, const PruneOptions& options);
 
 } // namespace backstay::core

@@ -68,11 +68,20 @@ Record summary_of(const Snapshot& snapshot, const RestoreFigures& figures,
     return record;
 }
 
+void tell_damaged_segments(const SnapshotAccess& access, JobContext& context)
+{
+    for (const std::string& segment : access.damaged_segments()) {
+        context.problem({"", "", static_cast<std::int32_t>(ErrorCode::damaged),
+                         segment + "; what it said was read from the packs themselves"});
+    }
+}
+
 Record restore_parts(Repository& repository, SnapshotAccess& access,
                      const std::vector<RestorePart>& parts, DirectoryTargetOptions target,
                      const RestoreOptions& options, const EngineLimits& limits, JobContext& context)
 {
     const std::stop_token& stop = context.stop();
+    tell_damaged_segments(access, context);
     for (const RestorePart& part : parts) {
         const auto self = access.at(part.path)->lookup("");
         if (self && self->subtree) {
@@ -156,6 +165,7 @@ Record restore_to_target(Repository& repository, const Snapshot& snapshot, const
 {
     const std::stop_token& stop = context.stop();
     SnapshotAccess access(repository, snapshot, limits, SnapshotAccess::Announce::yes, stop);
+    tell_damaged_segments(access, context);
     const std::unique_ptr<RepositoryView> view = access.at(path);
     RestoreFigures figures;
     std::atomic<bool> conflict{false};

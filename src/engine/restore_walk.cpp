@@ -2,7 +2,6 @@
 
 #include "base/error.hpp"
 #include "base/worker_group.hpp"
-#include "engine/path_filter.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -69,7 +68,6 @@ struct RestoreWalk::Run {
     const Events& events;
     std::string base = snapshot_path(part.path);
     std::unique_ptr<RepositoryView> view = walk.access_.at(part.path);
-    PathFilter filter{walk.options_.include, walk.options_.exclude};
     std::vector<Entry> pending = {}; ///< folders above, outermost first, that were not given
 
     void all()
@@ -116,7 +114,7 @@ struct RestoreWalk::Run {
         const bool whole = saved_whole(join(base, entry.path));
         entry.path = join(part.prefix, entry.path);
         const std::string stripped = strip(entry.path, walk.options_.strip_components);
-        switch (filter.decide(entry.path, is_folder)) {
+        switch (walk.filter_.decide(entry.path, is_folder)) {
         case PathFilter::Decision::skip:
             if (is_folder) {
                 cursor.skip_children();
@@ -172,7 +170,8 @@ struct RestoreWalk::Run {
 
 RestoreWalk::RestoreWalk(SnapshotAccess& access, const RestoreOptions& options,
                          std::stop_token stop)
-    : access_(access), options_(options), stop_(std::move(stop))
+    : access_(access), options_(options), filter_(options.include, options.exclude),
+      stop_(std::move(stop))
 {
 }
 

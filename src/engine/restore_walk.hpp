@@ -1,5 +1,6 @@
 #pragma once
 
+#include "engine/path_filter.hpp"
 #include "engine/restore.hpp"
 #include "engine/snapshot_access.hpp"
 
@@ -37,6 +38,9 @@ public:
 
     void run(const RestorePart& part, const Events& events);
 
+    /// Of what was to be included: what no walk so far has met.
+    std::vector<std::string> unmatched() const { return filter_.unmatched(); }
+
     /// The part's own folder, if it is the target's root and its attributes are meant, too: not
     /// where only some of what is in it is restored, which leaves the attributes out of the entry.
     std::optional<Entry> root_of(const RestorePart& part) const;
@@ -46,6 +50,7 @@ private:
 
     SnapshotAccess& access_;
     const RestoreOptions& options_;
+    PathFilter filter_;
     std::stop_token stop_;
 };
 

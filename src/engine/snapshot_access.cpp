@@ -16,6 +16,7 @@ struct SnapshotAccess::State {
     std::shared_ptr<BlobIndex> index;
     std::shared_ptr<BlobReader> reader;
     std::unique_ptr<RepositoryView> root;
+    std::vector<std::string> damaged_segments = {};
 };
 
 namespace
@@ -61,7 +62,11 @@ SnapshotAccess::SnapshotAccess(Repository& repository, const Snapshot& snapshot,
     }
     const Condemned condemned =
         state_->session ? state_->session->condemned() : read_condemned(repository, stop);
-    state_->index = BlobIndex::load(repository, condemned, Freshness::fresh, stop);
+    state_->index =
+        BlobIndex::load(repository, condemned, Freshness::fresh, stop, &state_->damaged_segments);
+    if (!state_->damaged_segments.empty()) {
+        state_->index = BlobIndex::load_with_packs(repository, condemned, stop);
+    }
     state_->reader =
         std::make_shared<BlobReader>(repository, state_->index, limits.memory / 8, still_counts);
     state_->root = std::make_unique<RepositoryView>(state_->reader, snapshot.record.root);
@@ -89,6 +94,11 @@ BlobIndex& SnapshotAccess::index()
     return *state_->index;
 }
 
+const std::vector<std::string>& SnapshotAccess::damaged_segments() const
+{
+    return state_->damaged_segments;
+}
+
 std::unique_ptr<RepositoryView> SnapshotAccess::at(const std::string& path)
 {
     const std::string where = snapshot_path(path);
@@ -96,6 +106,9 @@ std::unique_ptr<RepositoryView> SnapshotAccess::at(const std::string& path)
         if (source.name == where) {
             return state_->root->at(where, source.record);
         }
+    }
+    if (!state_->root->lookup(where)) { // told in the words it was asked in
+        throw Error(ErrorCode::not_found, "there is no such path in the snapshot", path);
     }
     return state_->root->at(where);
 }

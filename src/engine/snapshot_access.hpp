@@ -30,6 +30,9 @@ public:
     /// The index as it was loaded; its numbers hold as long as this object lives, whatever the
     /// reader reads again.
     BlobIndex& index();
+    /// Segments of the index that could not be read, and why: in their place stands what the packs
+    /// say themselves.
+    const std::vector<std::string>& damaged_segments() const;
     /// Throws Error{fenced} if what was read may have been removed meanwhile (reader's rule 3).
     /// Call before reporting success.
     void finish(const std::stop_token& stop);

@@ -15,6 +15,7 @@ Record repository_stats(Repository& repository, const std::vector<std::string>& 
     const std::stop_token& stop = context.stop();
     const SnapshotList list = list_snapshots(repository, stop);
     std::vector<Snapshot> chosen;
+    chosen.reserve(snapshots.size());
     for (const std::string& name : snapshots) {
         chosen.push_back(find_snapshot(list, name, filter));
     }

@@ -4,6 +4,7 @@
 #include "base/file.hpp"
 #include "base/worker_group.hpp"
 #include "repo/blob_table.hpp"
+#include "repo/pack_listing.hpp"
 #include "repo/row_file.hpp"
 #include "repo/row_sorter.hpp"
 
@@ -139,6 +140,40 @@ struct BlobIndex::State {
         }
     }
 
+    void load_unindexed_packs(Repository& repository, const std::stop_token& stop)
+    {
+        std::vector<std::pair<PackId, std::uint64_t>> unindexed;
+        repository.store().list(
+            "packs/", Freshness::fresh,
+            [&](const ObjectInfo& object) {
+                const auto id = parse_pack_key(object.key);
+                if (id && !pack_numbers.contains(*id)) {
+                    unindexed.emplace_back(*id, object.size);
+                }
+            },
+            stop);
+        for (const auto& [id, size] : unindexed) {
+            throw_if_stopped(stop);
+            try {
+                add_pack_listing(
+                    list_pack(id, size, read_pack_directory(repository, id, size, stop)));
+            } catch (const Error& error) {
+                if (error.code() != ErrorCode::damaged && error.code() != ErrorCode::not_found) {
+                    throw;
+                }
+                // What only this pack has is lost: whoever asks for it is told.
+            }
+        }
+    }
+
+    void add_pack_listing(const PackListing& listing)
+    {
+        const std::uint32_t number = add_pack(listing.pack, listing.key_records);
+        for (const SegmentEntry& entry : listing.entries) {
+            sorter->add({entry.id, {number, entry.frame, entry.offset, entry.length, entry.kind}});
+        }
+    }
+
     void finish_loading()
     {
         const bool any_condemned = std::any_of(
@@ -182,12 +217,32 @@ std::unique_ptr<BlobIndex> BlobIndex::load(Repository& repository, const Condemn
                                            Freshness freshness, const std::stop_token& stop,
                                            std::vector<std::string>* damaged)
 {
-    const std::string& cache = repository.cache_folder();
-    std::unique_ptr<BlobIndex> index(new BlobIndex(cache.empty() ? temporary_folder() : cache));
+    std::unique_ptr<BlobIndex> index = make(repository, condemned);
     State& state = *index->state_;
-    state.condemned = condemned;
     state.load_segments(repository, list_segments(repository, freshness, stop), damaged, stop);
     state.finish_loading();
+    return index;
+}
+
+std::unique_ptr<BlobIndex> BlobIndex::load_with_packs(Repository& repository,
+                                                      const Condemned& condemned,
+                                                      const std::stop_token& stop)
+{
+    std::unique_ptr<BlobIndex> index = make(repository, condemned);
+    State& state = *index->state_;
+    std::vector<std::string> damaged;
+    state.load_segments(repository, list_segments(repository, Freshness::fresh, stop), &damaged,
+                        stop);
+    state.load_unindexed_packs(repository, stop);
+    state.finish_loading();
+    return index;
+}
+
+std::unique_ptr<BlobIndex> BlobIndex::make(Repository& repository, const Condemned& condemned)
+{
+    const std::string& cache = repository.cache_folder();
+    std::unique_ptr<BlobIndex> index(new BlobIndex(cache.empty() ? temporary_folder() : cache));
+    index->state_->condemned = condemned;
     return index;
 }
 

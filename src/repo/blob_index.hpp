@@ -37,6 +37,12 @@ public:
     static std::unique_ptr<BlobIndex> load(Repository& repository, const Condemned& condemned,
                                            Freshness freshness, const std::stop_token& stop,
                                            std::vector<std::string>* damaged = nullptr);
+    /// The same of what can be read, and of what the packs that no segment names say themselves
+    /// (those that cannot be read are left out): for who needs what a lost segment knew. Costs two
+    /// reads a pack.
+    static std::unique_ptr<BlobIndex> load_with_packs(Repository& repository,
+                                                      const Condemned& condemned,
+                                                      const std::stop_token& stop);
     ~BlobIndex();
 
     /// Stored in a pack that is not condemned, or added since. What backups deduplicate against.
@@ -80,6 +86,7 @@ public:
 
 private:
     explicit BlobIndex(const std::string& temporary_folder);
+    static std::unique_ptr<BlobIndex> make(Repository& repository, const Condemned& condemned);
     struct State;
     std::unique_ptr<State> state_;
 };

@@ -25,7 +25,9 @@ struct BlobReader::State {
     std::mutex mutex;                 // guards newer and openers
     std::shared_ptr<BlobIndex> newer; ///< read again after a miss
     std::vector<std::unique_ptr<FrameOpener>> openers;
-    std::mutex opening_mutex; // guards opening
+    std::mutex last_resort_mutex;           // guards last_resort
+    std::unique_ptr<BlobIndex> last_resort; ///< from all packs, once a blob was not found
+    std::mutex opening_mutex;               // guards opening
     std::condition_variable_any opened;
     std::set<FrameCache::Key> opening;
     BoundedQueue<BlobId> wanted{most_wanted};
@@ -252,10 +254,24 @@ BlobReader::Found BlobReader::find(const BlobId& id, BlobKind kind, const std::s
             return *found;
         }
     }
+    if (auto found = find_in(all_packs(stop), id, kind, why, stop)) {
+        return *found;
+    }
     if (state_->still_counts && !state_->still_counts()) {
         throw Error(ErrorCode::fenced, "the snapshot was forgotten while it was read", id.hex());
     }
     throw Error(ErrorCode::damaged, fmt::format("blob {} is lost ({})", id.hex(), why), id.hex());
+}
+
+/// What no segment tells, because it is lost or damaged, the packs do.
+BlobIndex& BlobReader::all_packs(const std::stop_token& stop)
+{
+    const std::lock_guard lock(state_->last_resort_mutex);
+    if (!state_->last_resort) {
+        state_->last_resort =
+            BlobIndex::load_with_packs(repository_, read_condemned(repository_, stop), stop);
+    }
+    return *state_->last_resort;
 }
 
 Bytes BlobReader::read(const BlobId& id, BlobKind kind, const std::stop_token& stop)

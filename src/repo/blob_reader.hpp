@@ -11,7 +11,8 @@ namespace backstay::core
 
 /// Gets single blobs, with a cache of opened frames (so neighbours cost nothing) and read-ahead by
 /// hint. Every blob is compared with its id. protocol.md, "Reader" 1 and 2: every place is tried;
-/// if all fail the index is read again while its list changes. Thread-safe.
+/// if all fail the index is read again while its list changes, and then the directories of packs
+/// that no segment names. Thread-safe.
 class BlobReader
 {
 public:
@@ -42,6 +43,8 @@ private:
     Found find(const BlobId& id, BlobKind kind, const std::stop_token& stop);
     std::optional<Found> find_in(BlobIndex& index, const BlobId& id, BlobKind kind,
                                  std::string& why, const std::stop_token& stop);
+
+    BlobIndex& all_packs(const std::stop_token& stop);
 
     std::shared_ptr<const Bytes> frame_at(BlobIndex& index, const BlobPlace& place,
                                           std::string& why, const std::stop_token& stop);

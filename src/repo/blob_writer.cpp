@@ -7,6 +7,7 @@
 #include "codec/compression.hpp"
 #include "codec/hash.hpp"
 #include "repo/frame_opener.hpp"
+#include "repo/pack_listing.hpp"
 
 #include <atomic>
 #include <cassert>
@@ -360,33 +361,17 @@ struct BlobWriter::State {
 
     void remember(const PackId& id, const OpenPack& pack)
     {
-        SegmentPack row;
-        row.id = id;
-        row.size = pack.buffer.size();
-        std::vector<SegmentEntry> entries;
-        std::uint64_t offset = pack_header_size;
-        for (const Frame& frame : pack.directory.frames) {
-            const auto number = static_cast<std::uint32_t>(row.frames.size());
-            row.frames.push_back({frame.key_class, 0, frame.nonce, frame.encoding, offset,
-                                  frame.stored_size, frame.plain_size,
-                                  static_cast<std::uint32_t>(frame.blobs.size())});
-            std::uint32_t inside = 0;
-            for (const FrameBlob& blob : frame.blobs) {
-                entries.push_back({blob.id, 0, number, inside, blob.length, blob.kind});
-                inside += blob.length;
-            }
-            offset += frame.stored_size;
-        }
+        auto [row, records, entries] = list_pack(id, pack.buffer.size(), pack.directory);
         bytes_stored += row.size;
         packs_stored += 1;
         if (options.discard) {
             return;
         }
-        index.add(row, pack.directory.key_records, entries);
+        index.add(row, records, entries);
         const std::lock_guard lock(stored_mutex);
         const auto pack_number = static_cast<std::uint32_t>(stored_packs.size());
         const auto record_number = static_cast<std::uint32_t>(key_records.size());
-        key_records.push_back(pack.directory.key_records.front());
+        key_records.push_back(records.front());
         for (SegmentFrame& frame : row.frames) {
             frame.key_record = record_number;
         }
@@ -469,7 +454,7 @@ public:
         FramePtr& frame = is_data ? data_ : meta_;
         const std::size_t limit = is_data ? max_data_frame : max_meta_frame;
         if (frame && !frame->blobs.empty() && frame->plain.size() + plain.size() > limit) {
-            state_->hand_over(std::move(frame));
+            state_->hand_over(std::exchange(frame, nullptr));
         }
         if (!frame) {
             frame = state_->frames.take(state_->stop);

@@ -117,7 +117,7 @@ ContentStream::ListPointer ContentStream::page(const ContentItem& item, std::uin
                                         [&item](const Kept& kept) { return kept.id == item.id; });
         if (found != kept_.end()) {
             std::rotate(found, found + 1, kept_.end());
-            const ListPointer list = kept_.back().list;
+            ListPointer list = kept_.back().list;
             if (list->content.depth + 1 == depth && list->ends.back() == item.length) {
                 return list;
             }

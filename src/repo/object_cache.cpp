@@ -79,7 +79,7 @@ std::string ObjectCache::path_of(const std::string& key) const
 
 Bytes ObjectCache::get(const std::string& key, std::uint64_t limit, const std::stop_token& stop)
 {
-    if (!folder_.empty()) {
+    if (!folder_.empty() && bypasses_ == 0) {
         try {
             return read_small_file(path_of(key), limit);
         } catch (const Error&) { // then the store has it
@@ -92,7 +92,7 @@ Bytes ObjectCache::get_again(const std::string& key, std::uint64_t limit,
                              const std::stop_token& stop)
 {
     Bytes bytes = get_object(store_, key, limit, stop);
-    if (!folder_.empty()) {
+    if (!folder_.empty() && bypasses_ == 0) {
         write_beside_and_rename(path_of(key), bytes);
         objects_.added(bytes.size());
     }

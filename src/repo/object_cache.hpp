@@ -4,6 +4,7 @@
 #include "repo/bounded_folder.hpp"
 #include "store/object_store.hpp"
 
+#include <atomic>
 #include <stop_token>
 #include <string>
 
@@ -27,6 +28,20 @@ public:
     /// The same from the store itself, after what the cache gave proved bad.
     Bytes get_again(const std::string& key, std::uint64_t limit, const std::stop_token& stop);
 
+    /// While it lives everything comes from the store itself: what is to be proved is there, not
+    /// here. Several may live at a time.
+    class Bypass
+    {
+    public:
+        explicit Bypass(ObjectCache& cache) : cache_(cache) { ++cache_.bypasses_; }
+        ~Bypass() { --cache_.bypasses_; }
+        Bypass(const Bypass&) = delete;
+        Bypass& operator=(const Bypass&) = delete;
+
+    private:
+        ObjectCache& cache_;
+    };
+
     const std::string& folder() const { return folder_; }
 
 private:
@@ -35,6 +50,7 @@ private:
     ObjectStore& store_;
     std::string folder_;
     BoundedFolder objects_;
+    std::atomic<unsigned> bypasses_{0};
 };
 
 } // namespace backstay::core

@@ -78,7 +78,7 @@ std::optional<std::string> container_url(const Environment& environment)
         }
         return std::string(container_host) + *relative;
     }
-    const auto full = environment("AWS_CONTAINER_CREDENTIALS_FULL_URI");
+    auto full = environment("AWS_CONTAINER_CREDENTIALS_FULL_URI");
     if (full) {
         demand_safe(parse_http_url(*full), *full);
     }

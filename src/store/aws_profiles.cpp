@@ -185,6 +185,7 @@ bool is_true(const std::optional<std::string>& text)
 Environment process_environment()
 {
     return [](const std::string& name) -> std::optional<std::string> {
+        // NOLINTNEXTLINE(concurrency-mt-unsafe): read only
         const char* value = std::getenv(name.c_str());
         return value == nullptr || *value == '\0' ? std::nullopt
                                                   : std::optional<std::string>(value);
@@ -247,7 +248,7 @@ AwsSettings read_aws_settings(const std::string& profile, const Environment& env
     const auto first_of = [&](std::initializer_list<const char*> variables,
                               const char* setting) -> std::optional<std::string> {
         for (const char* variable : variables) {
-            if (const auto value = environment(variable)) {
+            if (auto value = environment(variable)) {
                 return value;
             }
         }

@@ -203,7 +203,7 @@ private:
     {
         Bytes unique(8);
         fill_random(unique);
-        const std::string slot = "backstay_" + to_hex(unique);
+        std::string slot = "backstay_" + to_hex(unique);
         try {
             connection.query(
                 fmt::format("CREATE_REPLICATION_SLOT {} TEMPORARY PHYSICAL RESERVE_WAL",
