@@ -50,20 +50,25 @@ std::vector<std::string> split_file(const std::string& path, char separator)
     return pieces;
 }
 
-/// Lines of a file of paths or patterns; a carriage return at the end goes, lines that begin with
-/// '#' are comments.
+/// Lines of a file of paths or patterns; a byte order mark at its beginning and a carriage return
+/// at the end of a line go, lines that begin with '#' are comments.
 std::vector<std::string> lines_of(const std::string& path)
 {
-    std::vector<std::string> lines;
-    for (std::string& line : split_file(path, '\n')) {
+    constexpr std::string_view byte_order_mark = "\xef\xbb\xbf";
+    std::vector<std::string> lines = split_file(path, '\n');
+    if (!lines.empty() && lines.front().starts_with(byte_order_mark)) {
+        lines.front().erase(0, byte_order_mark.size());
+    }
+    std::vector<std::string> kept;
+    for (std::string& line : lines) {
         if (line.ends_with('\r')) {
             line.pop_back();
         }
         if (!line.empty() && line.front() != '#') {
-            lines.push_back(std::move(line));
+            kept.push_back(std::move(line));
         }
     }
-    return lines;
+    return kept;
 }
 
 void append(std::vector<std::string>& to, std::vector<std::string> more)

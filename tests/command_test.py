@@ -185,6 +185,11 @@ def excludes_are_as_in_gitignore(place):
     place.run("backup", live, "--exclude", "*.tmp", "--exclude", "cache/", "--exclude", "!important.tmp")
     listed = {r["path"].split("/live/", 1)[-1] for r in place.json("ls", "latest", "--recursive")[:-1] if r["kind"] == "file"}
     assert listed == {"keep/a.txt", "keep/important.tmp"}, listed
+    # As editors of other systems write it.
+    (place.path / "patterns").write_bytes(b"\xef\xbb\xbf*.tmp\r\n# a comment\r\ncache/\r\n!important.tmp\r\n")
+    place.run("backup", live, "--exclude-file", place.path / "patterns")
+    again = {r["path"].split("/live/", 1)[-1] for r in place.json("ls", "latest", "--recursive")[:-1] if r["kind"] == "file"}
+    assert again == listed, again
 
 
 def in_place_restores_only_what_differs(place):
