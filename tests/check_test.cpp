@@ -1,6 +1,8 @@
 #include "engine/check.hpp"
 
 #include "engine/forget.hpp"
+#include "engine/pack_check.hpp"
+#include "support/hooked_store.hpp"
 #include "support/sample_backup.hpp"
 #include "support/sample_snapshots.hpp"
 
@@ -80,4 +82,39 @@ TEST_CASE("a snapshot that cannot be read is told once, not by its successor too
     sample.store().remove(key, {});
     sample.store().create(key, bytes, {});
     CHECK(complaints(sample).size() == 1);
+}
+
+TEST_CASE("a pack that the store does not hand out is no damage: the check ends with its error")
+{
+    SampleSnapshots sample;
+    sample.commit({{"files/a", {{}, "1"}}});
+    const auto store = std::make_shared<HookedStore>(store_of(contents_of(sample.store())));
+    const auto repository = open_sample(store);
+    const auto index = BlobIndex::load(*repository, {}, Freshness::fresh, {});
+    REQUIRE(index->packs() > 0);
+    const std::string key = pack_key(index->pack(0).id);
+    std::vector<std::string> damages;
+    PackChecker checker(*repository, *index, [&damages](const PackChecker::Damage& damage) {
+        damages.push_back(damage.what);
+    });
+    std::uint64_t bytes = 0;
+    for (const ErrorCode refusal : {ErrorCode::denied, ErrorCode::unavailable}) {
+        CAPTURE(error_code_name(refusal));
+        store->before = [&](HookedStore::Operation, const std::string& asked) {
+            if (asked == key) {
+                throw Error(refusal, "it is in an archive", asked);
+            }
+        };
+        CHECK_THROWS_WITH_AS(checker.check(0, {}), "it is in an archive", Error);
+        CHECK_THROWS_WITH_AS(check_name(*store, key, index->pack(0).id.bytes, bytes, {}),
+                             "it is in an archive", Error);
+    }
+    CHECK(damages.empty());
+    store->before = [&](HookedStore::Operation, const std::string& asked) {
+        if (asked == key) {
+            throw Error(ErrorCode::storage, "a sector cannot be read", asked);
+        }
+    };
+    checker.check(0, {});
+    CHECK(damages == std::vector<std::string>{"a sector cannot be read"});
 }

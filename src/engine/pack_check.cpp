@@ -11,6 +11,19 @@ namespace backstay::core
 
 using Scope = PackChecker::Damage::Scope;
 
+namespace
+{
+
+/// Whether an object that cannot be had may be whole all the same: the store denies it, as it does
+/// what lies in an archive, or is not there for now.
+bool tells_nothing(const Error& error)
+{
+    return error.code() == ErrorCode::cancelled || error.code() == ErrorCode::denied ||
+           error.code() == ErrorCode::unavailable;
+}
+
+} // namespace
+
 PackChecker::PackChecker(Repository& repository, const BlobIndex& index, Problem problem)
     : repository_(repository), index_(index), problem_(std::move(problem)),
       opener_(repository.keys())
@@ -57,7 +70,7 @@ bool PackChecker::read(const PackId& id, std::uint64_t size, const std::stop_tok
         }
         return true;
     } catch (const Error& error) {
-        if (error.code() == ErrorCode::cancelled) {
+        if (tells_nothing(error)) {
             throw;
         }
         problem_({id, error.what(), Scope::pack});
@@ -144,7 +157,7 @@ std::string check_name(ObjectStore& store, const std::string& key,
             }
         }
     } catch (const Error& error) {
-        if (error.code() == ErrorCode::cancelled) {
+        if (tells_nothing(error)) {
             throw;
         }
         return error.what();

@@ -257,7 +257,8 @@ std::string reason(const S3Failure& failure, const S3Attempt& attempt)
     case Kind::bad_range:
         return "the object is shorter than was asked for";
     case Kind::archived:
-        return "the object is in an archive storage class: restore it there first";
+        return "the object is in an archive storage class: have the server restore it "
+               "(RestoreObject), wait until it has, and run this again";
     case Kind::no_space:
         return "the bucket or account is full: raise its quota or prune";
     case Kind::bad_key:
@@ -292,11 +293,11 @@ ErrorCode error_code(Kind kind)
     case Kind::expired:
     case Kind::bad_key:
     case Kind::denied:
+    case Kind::archived: // which is no damage
         return ErrorCode::denied;
     case Kind::unsupported:
         return ErrorCode::unsupported;
     case Kind::bad_range:
-    case Kind::archived:
     case Kind::rejected:
         return ErrorCode::storage;
     }
