@@ -57,7 +57,7 @@ void refuse_foreign_place(std::string_view path)
 
 std::string path_of_file_url(const std::string& uri)
 {
-    const std::string path = percent_decode(std::string_view(uri).substr(file_scheme.size()));
+    std::string path = percent_decode(std::string_view(uri).substr(file_scheme.size()));
     if (!path.starts_with('/') || path.find('\0') != std::string::npos) {
         throw Error(ErrorCode::invalid,
                     "a file URL names no host and has an absolute path: file:///path", uri);
