@@ -12,6 +12,7 @@
 #include <atomic>
 #include <cassert>
 #include <condition_variable>
+#include <map>
 #include <utility>
 
 namespace backstay::core
@@ -36,14 +37,62 @@ struct PlainFrame {
 };
 using FramePtr = std::unique_ptr<PlainFrame>;
 
-/// A pack being filled: workers reserve room under the writer's lock, and write and prove their
-/// frames there side by side.
+/// The name of a pack while it is filled: each frame is hashed by whoever wrote it, or who is just
+/// at it, as soon as all before it are there. Thread-safe but for begin() and finish().
+class PackHash
+{
+public:
+    void begin(ByteSpan header)
+    {
+        hash_ = std::make_unique<Sha256>();
+        hash_->update(header);
+        hashed_ = header.size();
+    }
+
+    /// What lies in `pack` at `offset` is final.
+    void add(const std::uint8_t* pack, std::size_t offset, std::size_t size)
+    {
+        std::unique_lock lock(mutex_);
+        ready_[offset] = size;
+        if (is_busy_) {
+            return;
+        }
+        is_busy_ = true;
+        for (auto next = ready_.find(hashed_); next != ready_.end(); next = ready_.find(hashed_)) {
+            const ByteSpan bytes(pack + hashed_, next->second);
+            ready_.erase(next);
+            lock.unlock();
+            hash_->update(bytes);
+            lock.lock();
+            hashed_ += bytes.size();
+        }
+        is_busy_ = false;
+    }
+
+    /// Everything of `pack` but its end has been added.
+    PackId finish(ByteSpan pack)
+    {
+        hash_->update(pack.subspan(hashed_));
+        return PackId::from(hash_->finish());
+    }
+
+private:
+    std::mutex mutex_; // guards all below
+    std::unique_ptr<Sha256> hash_;
+    std::size_t hashed_ = 0;
+    std::map<std::size_t, std::size_t> ready_; ///< sizes by offset
+    bool is_busy_ = false;
+};
+
+/// A pack being filled: workers reserve room under the writer's lock, and write, prove and hash
+/// their frames there side by side.
 struct OpenPack {
     explicit OpenPack(std::size_t capacity) : buffer(capacity) {}
     AlignedBuffer buffer;
     PackDirectory directory;
+    PackHash hash;
     std::size_t blobs = 0;
-    std::atomic<std::size_t> writing{0}; ///< frames that have their room, but are not proven yet
+    std::atomic<std::size_t> writing{0}; ///< frames that have their room, but are not done yet
 };
 using PackPtr = std::unique_ptr<OpenPack>;
 
@@ -225,6 +274,8 @@ struct BlobWriter::State {
         }
         std::memcpy(room.data(), sealed.data(), sealed.size());
         demand_readable(frame, room, plain, opener, again);
+        pack->hash.add(pack->buffer.data(),
+                       static_cast<std::size_t>(room.data() - pack->buffer.data()), room.size());
         pack->writing -= 1; // the uploader waits for it: the pack lives until then
         pack->writing.notify_all();
     }
@@ -237,6 +288,7 @@ struct BlobWriter::State {
         }
         pack->buffer.clear();
         pack->buffer.append(pack_header());
+        pack->hash.begin(pack_header());
         pack->directory = {};
         pack->blobs = 0;
         fill_random(pack->directory.random);
@@ -341,7 +393,7 @@ struct BlobWriter::State {
         const std::uint64_t offset = pack.buffer.size();
         pack.buffer.append(placed);
         pack.buffer.append(encode_pack_trailers({offset, placed.size(), 0}));
-        const PackId id = PackId::from(sha256(pack.buffer.span()));
+        const PackId id = pack.hash.finish(pack.buffer.span());
         if (!options.discard) {
             create(id, pack.buffer);
         }
