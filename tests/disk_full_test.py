@@ -12,22 +12,9 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "support"))
 from command_line import run_all  # noqa: E402
+from small_disk import small_disk  # noqa: E402
 
 MIB = 1 << 20
-
-
-@contextlib.contextmanager
-def small_disk(place, mebibytes):
-    """The repository's folder as a small file system; False where mounting is not allowed."""
-    folder = place.path / "repository"
-    folder.mkdir(mode=0o700)
-    done = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={mebibytes}m,mode=0700", "backstay-test", folder], capture_output=True, check=False)
-    mounted = os.geteuid() == 0 and done.returncode == 0
-    try:
-        yield mounted
-    finally:
-        if mounted:
-            subprocess.run(["umount", "-l", folder], check=True)
 
 
 def make_random_file(path, mebibytes, seed):
@@ -73,7 +60,7 @@ def fails_with(place, code, words, *arguments):
 
 
 def a_disk_that_fills_up_in_mid_backup_harms_nothing(place):
-    with small_disk(place, 16) as mounted:
+    with small_disk(place.path / "repository", 16) as mounted:
         if not mounted:
             print("needs the right to mount: not tried")
             return
@@ -92,7 +79,7 @@ def a_disk_that_fills_up_in_mid_backup_harms_nothing(place):
 
 
 def a_disk_without_a_byte_left_is_read_and_pruned_once_there_is_room(place):
-    with small_disk(place, 16) as mounted:
+    with small_disk(place.path / "repository", 16) as mounted:
         if not mounted:
             print("needs the right to mount: not tried")
             return

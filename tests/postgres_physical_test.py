@@ -14,6 +14,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "support"))
 
 from command_line import run_all  # noqa: E402  pylint: disable=wrong-import-position
+from small_disk import small_disk  # noqa: E402  pylint: disable=wrong-import-position
 from postgres_server import PostgresServer, TOOLS, binaries, free_port, give_to_owner, make_reachable, run_as_owner  # noqa: E402  pylint: disable=wrong-import-position
 
 VERSIONS = ["13", "15", "17", "18"]
@@ -323,6 +324,13 @@ def a_restore_that_cannot_be_finished_leaves_nothing(place):
     process = place.start("restore", "latest", "--to-postgres-directory", there, "--map-tablespace", f"{space}={moved}", stdout=-1, stderr=-1, **limit)
     demand_ended(process, 1, 30)
     assert not list(there.iterdir()) and not moved.exists()
+    with small_disk(place.path / "disk", 20) as mounted:
+        if not mounted:
+            print("needs the right to mount: not tried")
+            return
+        place.run("restore", "latest", "--to-postgres-directory", place.path / "disk" / "there", "--map-tablespace", f"{space}={moved}", status=1)
+        assert "No space left" in place.stderr, place.stderr
+        assert not list((place.path / "disk").iterdir()) and not moved.exists()
 
 
 def a_restored_cluster_can_be_started_right_away(place):

@@ -7,12 +7,12 @@
 #include "codec/compression.hpp"
 #include "codec/hash.hpp"
 #include "repo/frame_opener.hpp"
+#include "repo/pack_hash.hpp"
 #include "repo/pack_listing.hpp"
 
 #include <atomic>
 #include <cassert>
 #include <condition_variable>
-#include <map>
 #include <utility>
 
 namespace backstay::core
@@ -36,53 +36,6 @@ struct PlainFrame {
     }
 };
 using FramePtr = std::unique_ptr<PlainFrame>;
-
-/// The name of a pack while it is filled: each frame is hashed by whoever wrote it, or who is just
-/// at it, as soon as all before it are there. Thread-safe but for begin() and finish().
-class PackHash
-{
-public:
-    void begin(ByteSpan header)
-    {
-        hash_ = std::make_unique<Sha256>();
-        hash_->update(header);
-        hashed_ = header.size();
-    }
-
-    /// What lies in `pack` at `offset` is final.
-    void add(const std::uint8_t* pack, std::size_t offset, std::size_t size)
-    {
-        std::unique_lock lock(mutex_);
-        ready_[offset] = size;
-        if (is_busy_) {
-            return;
-        }
-        is_busy_ = true;
-        for (auto next = ready_.find(hashed_); next != ready_.end(); next = ready_.find(hashed_)) {
-            const ByteSpan bytes(pack + hashed_, next->second);
-            ready_.erase(next);
-            lock.unlock();
-            hash_->update(bytes);
-            lock.lock();
-            hashed_ += bytes.size();
-        }
-        is_busy_ = false;
-    }
-
-    /// Everything of `pack` but its end has been added.
-    PackId finish(ByteSpan pack)
-    {
-        hash_->update(pack.subspan(hashed_));
-        return PackId::from(hash_->finish());
-    }
-
-private:
-    std::mutex mutex_; // guards all below
-    std::unique_ptr<Sha256> hash_;
-    std::size_t hashed_ = 0;
-    std::map<std::size_t, std::size_t> ready_; ///< sizes by offset
-    bool is_busy_ = false;
-};
 
 /// A pack being filled: workers reserve room under the writer's lock, and write, prove and hash
 /// their frames there side by side.

@@ -17,8 +17,9 @@ namespace
 constexpr std::size_t piece_size = 1 * MiB;
 constexpr std::uint64_t part_size = 32 * MiB;
 constexpr std::size_t parts_waiting = 256;
-/// Threads wait for the disk half of their time.
+/// Threads wait for the disk half of their time; each has a piece's size of memory.
 constexpr unsigned threads_a_core = 2;
+constexpr unsigned most_threads = 32;
 
 } // namespace
 
@@ -28,6 +29,7 @@ struct ClusterCopy::File {
     ClusterLayout::Place place;
     std::once_flag made;
     std::optional<ClusterFile> file;
+    std::exception_ptr failure; ///< to make it: every thread's that has a part of it
     std::atomic<std::uint64_t> parts_left{0};
 };
 
@@ -36,7 +38,8 @@ ClusterCopy::ClusterCopy(SnapshotView& view, const TargetEvents& events, unsigne
     : view_(view), events_(events), segment_size_(segment_size), parts_(parts_waiting),
       workers_(stop)
 {
-    for (unsigned i = 0; i < threads_a_core * std::max(threads, 1U); ++i) {
+    const unsigned wanted = threads_a_core * std::max(threads, 1U);
+    for (unsigned i = 0; i < std::min(wanted, most_threads); ++i) {
         workers_.start("restore", [this](const std::stop_token& stopped) { work(stopped); });
     }
 }
@@ -84,9 +87,16 @@ void ClusterCopy::copy(const Part& part, AlignedBuffer& buffer, const std::stop_
 {
     File& file = *part.file;
     std::call_once(file.made, [&file] {
-        file.file.emplace(*file.place.folder, file.place.path,
-                          file.entry.mode.value_or(0600) & 07777, file.entry.size);
+        try {
+            file.file.emplace(*file.place.folder, file.place.path,
+                              file.entry.mode.value_or(0600) & 07777, file.entry.size);
+        } catch (...) {
+            file.failure = std::current_exception();
+        }
     });
+    if (file.failure) {
+        std::rethrow_exception(file.failure);
+    }
     const auto stream = view_.open_stream(file.entry);
     for (std::uint64_t at = part.begin; at < part.end;) {
         buffer.clear();

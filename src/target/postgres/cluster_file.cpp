@@ -24,7 +24,7 @@ ClusterFile::ClusterFile(const ClusterFolder& folder, const std::string& path, m
     if (size < least_direct_size) {
         return;
     }
-    // Writes within the file's size do not exclude each other.
+    // Then writes do not make it longer, which many file systems let one thread do at a time.
     if (::fallocate(file_.get(), 0, 0, static_cast<off_t>(size)) == 0) {
         direct_ = folder.open_direct(path);
     } else if (errno == ENOSPC || errno == EDQUOT) {
@@ -39,7 +39,10 @@ void ClusterFile::write(std::uint64_t offset, const AlignedBuffer& bytes)
         const std::size_t aligned = rest.size() / direct_io_alignment * direct_io_alignment;
         const ssize_t put =
             ::pwrite(direct_.get(), rest.data(), aligned, static_cast<off_t>(offset));
-        // What a file system takes only in part, or not so, the ordinary way takes, and tells.
+        if (put < 0 && errno != EINVAL) {
+            throw_system_error(errno, "cannot write the file", name_, ErrorCode::target);
+        }
+        // What a file system takes only in part, or not so, the ordinary way takes.
         const std::size_t done = put > 0 ? static_cast<std::size_t>(put) : 0;
         rest = rest.subspan(done);
         offset += done;
