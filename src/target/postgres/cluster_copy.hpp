@@ -23,7 +23,8 @@ public:
                 std::uint64_t segment_size, const std::stop_token& stop);
     ~ClusterCopy();
 
-    /// Waits while many do. Throws Error{cancelled} if a thread failed, too: then finish() tells.
+    /// Waits while many do. Once a thread has failed it does nothing: stop_token() and finish()
+    /// tell.
     void add(Entry file, ClusterLayout::Place place);
     /// Waits until all are there. Throws what made a thread fail, or `failure`, whichever was
     /// first.
