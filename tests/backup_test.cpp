@@ -258,29 +258,36 @@ TEST_CASE("prune gives back all that no snapshot needs")
 
 TEST_CASE("a prune that finds a pack missing which a snapshot needs removes nothing, and says so")
 {
-    SampleRepository sample;
-    back_up(*sample.repository, monday());
-    back_up(*sample.repository, {{"small", seeded_bytes(9, 100)}});
-    ForgetOptions forget;
-    forget.policy.last = 1;
-    JobContext context;
-    run_forget(*sample.repository, forget, small_limits(), context);
-    const std::vector<std::string> before = keys_of(*sample.store, "packs/");
-    back_up(*sample.repository, {{"other", seeded_bytes(8, 100)}});
-    for (const std::string& key : keys_of(*sample.store, "packs/")) {
-        if (std::find(before.begin(), before.end(), key) == before.end()) {
-            sample.store->remove(key, {});
-            break;
+    for (const std::size_t which : {0U, 1U}) { // of chunks and of pages, in whatever order
+        CAPTURE(which);
+        SampleRepository sample;
+        back_up(*sample.repository, monday());
+        back_up(*sample.repository, {{"small", seeded_bytes(9, 100)}});
+        ForgetOptions forget;
+        forget.policy.last = 1;
+        JobContext context;
+        run_forget(*sample.repository, forget, small_limits(), context);
+        const std::vector<std::string> before = keys_of(*sample.store, "packs/");
+        back_up(*sample.repository, {{"other", seeded_bytes(8, 100)}});
+        std::vector<std::string> needed = keys_of(*sample.store, "packs/");
+        std::erase_if(needed, [&](const std::string& key) {
+            return std::find(before.begin(), before.end(), key) != before.end();
+        });
+        REQUIRE(needed.size() == 2);
+        sample.store->remove(needed[which], {});
+        const std::size_t left = keys_of(*sample.store, "packs/").size();
+        try {
+            run_prune(*sample.repository, prune_all(), small_limits(), context);
+            FAIL("it went on");
+        } catch (const Error& error) {
+            CHECK(error.code() == ErrorCode::damaged);
+            const std::string what = error.what();
+            const std::size_t told = what.find("nothing was removed");
+            CHECK(told != std::string::npos);
+            CHECK_MESSAGE(what.find("nothing was removed", told + 1) == std::string::npos, what);
         }
+        CHECK(keys_of(*sample.store, "packs/").size() == left);
     }
-    const std::size_t left = keys_of(*sample.store, "packs/").size();
-    try {
-        run_prune(*sample.repository, prune_all(), small_limits(), context);
-        FAIL("it went on");
-    } catch (const Error& error) {
-        CHECK(error.code() == ErrorCode::damaged);
-    }
-    CHECK(keys_of(*sample.store, "packs/").size() == left);
 }
 
 TEST_CASE("what a lost or damaged segment of the index knew is read from the packs themselves")

@@ -9,6 +9,7 @@
 #include <bit>
 #include <condition_variable>
 #include <deque>
+#include <optional>
 #include <unordered_set>
 
 namespace backstay::core
@@ -175,26 +176,43 @@ private:
 
     void read(const Page& page, const std::stop_token& stop)
     {
-        try {
-            const Bytes plain = reader_.read(page.id, page.kind, stop);
-            if (page.kind == BlobKind::tree_node) {
-                read_tree(page, decode_tree_page(plain));
-            } else {
-                const Content content = decode_content_page(plain);
-                if (content.depth != page.depth) {
-                    throw Error(ErrorCode::damaged, "a page of a content list has the wrong depth");
-                }
-                refer_content(*page.snapshot, page.path, content, BlobKind::data);
+        if (page.kind == BlobKind::tree_node) {
+            if (const auto tree = decoded(page, decode_tree_page, stop)) {
+                read_tree(page, *tree);
             }
+        } else {
+            const auto decode = [&page](ByteSpan plain) { return decode_list(page, plain); };
+            if (const auto content = decoded(page, decode, stop)) {
+                refer_content(*page.snapshot, page.path, *content, BlobKind::data);
+            }
+        }
+        context_.progress().entries.fetch_add(1, std::memory_order_relaxed);
+    }
+
+    static Content decode_list(const Page& page, ByteSpan plain)
+    {
+        Content content = decode_content_page(plain);
+        if (content.depth != page.depth) {
+            throw Error(ErrorCode::damaged, "a page of a content list has the wrong depth");
+        }
+        return content;
+    }
+
+    /// Empty if it is lost, which is told. What it refers to is no concern of this: that may be
+    /// lost, too, and is told by its own name.
+    template <typename Decode>
+    auto decoded(const Page& page, Decode&& decode, const std::stop_token& stop)
+        -> std::optional<decltype(decode(ByteSpan()))>
+    {
+        try {
+            return decode(reader_.read(page.id, page.kind, stop));
         } catch (const Error& error) {
-            const bool damage =
-                error.code() == ErrorCode::damaged || error.code() == ErrorCode::not_found;
-            if (!damage) {
+            if (error.code() != ErrorCode::damaged && error.code() != ErrorCode::not_found) {
                 throw;
             }
             tell(*page.snapshot, page.path, page.id, page.kind, error.what());
+            return std::nullopt;
         }
-        context_.progress().entries.fetch_add(1, std::memory_order_relaxed);
     }
 
     void read_tree(const Page& page, const TreePage& tree)

@@ -3,16 +3,17 @@
 #include "base/aligned_buffer.hpp"
 #include "base/bounded_queue.hpp"
 #include "base/error.hpp"
+#include "base/in_flight.hpp"
+#include "base/pool.hpp"
 #include "base/random.hpp"
 #include "codec/compression.hpp"
-#include "codec/hash.hpp"
 #include "repo/frame_opener.hpp"
 #include "repo/pack_hash.hpp"
 #include "repo/pack_listing.hpp"
 
 #include <atomic>
 #include <cassert>
-#include <condition_variable>
+#include <mutex>
 #include <utility>
 
 namespace backstay::core
@@ -57,56 +58,6 @@ std::size_t tail_size(std::size_t frames, std::size_t blobs)
     constexpr std::size_t rest = 512;
     return frames * frame_row + blobs * blob_row + rest + 2 * pack_trailer_size;
 }
-
-/// Hands out a fixed number of things and waits for them to come back. Thread-safe.
-template <typename T>
-class Pool
-{
-public:
-    void put(T thing) { free_.push(std::move(thing)); }
-    T take(const std::stop_token& stop)
-    {
-        std::optional<T> thing = free_.pop(stop);
-        if (!thing) {
-            throw Error(ErrorCode::cancelled, "cancelled");
-        }
-        return std::move(*thing);
-    }
-
-private:
-    BoundedQueue<T> free_{1024};
-};
-
-/// Counts what is on its way, so that publish() can wait until nothing is. Thread-safe.
-class InFlight
-{
-public:
-    void begin()
-    {
-        const std::lock_guard lock(mutex_);
-        ++count_;
-    }
-    void end()
-    {
-        {
-            const std::lock_guard lock(mutex_);
-            --count_;
-        }
-        none_.notify_all();
-    }
-    void wait(const std::stop_token& stop)
-    {
-        std::unique_lock lock(mutex_);
-        if (!none_.wait(lock, stop, [this] { return count_ == 0; })) {
-            throw Error(ErrorCode::cancelled, "cancelled");
-        }
-    }
-
-private:
-    std::mutex mutex_; // guards count_
-    std::condition_variable_any none_;
-    std::size_t count_ = 0;
-};
 
 struct Plan {
     std::size_t pack_size;
