@@ -95,8 +95,14 @@ private:
     {
         listed_ = list_packs(repository_, stop_);
         const Condemned before = read_condemned(repository_, stop_);
-        const auto index = std::shared_ptr<BlobIndex>(
-            BlobIndex::load(repository_, before, Freshness::cached, stop_));
+        std::vector<std::string> damaged;
+        const std::shared_ptr<BlobIndex> index =
+            BlobIndex::load(repository_, before, Freshness::cached, stop_, &damaged);
+        if (!damaged.empty()) {
+            throw Error(ErrorCode::damaged, damaged.front() +
+                                                "; so nobody can say what is needed: nothing was "
+                                                "removed; run check to see all that is hurt");
+        }
         const SnapshotList list = list_snapshots(repository_, stop_);
         demand_readable(list);
         BlobReader reader(repository_, index, limits_.memory / 8);
