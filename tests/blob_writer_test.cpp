@@ -8,6 +8,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <doctest/doctest.h>
+#include <set>
 
 namespace backstay::core
 {
@@ -61,8 +62,33 @@ private:
     std::uint32_t most_ = 0;
 };
 
+/// Remembers what need not be readable at once.
+class ColdStore : public MemoryStore
+{
+public:
+    using MemoryStore::create_cold;
+    void create_cold(const std::string& key, const AlignedBuffer& object,
+                     const std::stop_token& stop) override
+    {
+        MemoryStore::create(key, object.span(), stop);
+        const std::lock_guard lock(mutex_);
+        cold_.insert(key);
+    }
+
+    std::set<std::string> cold() const
+    {
+        const std::lock_guard lock(mutex_);
+        return cold_;
+    }
+
+private:
+    mutable std::mutex mutex_; // guards cold_
+    std::set<std::string> cold_;
+};
+
 /// Stores `count` blobs of `size` random bytes in small packs.
-void store_blobs(Repository& repository, std::size_t count, std::size_t size)
+void store_blobs(Repository& repository, std::size_t count, std::size_t size,
+                 BlobKind kind = BlobKind::data)
 {
     const auto index = BlobIndex::load(repository, Condemned{}, Freshness::fresh, {});
     WorkerGroup group;
@@ -72,7 +98,7 @@ void store_blobs(Repository& repository, std::size_t count, std::size_t size)
     {
         const auto lane = writer.open_lane();
         for (std::size_t i = 0; i < count; ++i) {
-            lane->put(BlobKind::data, seeded_bytes(i + 1, size));
+            lane->put(kind, seeded_bytes(i + 1, size));
         }
         lane->flush();
     }
@@ -89,6 +115,20 @@ TEST_CASE("packs are stored side by side where the store says that it is worth i
     store_blobs(*repository, 10, 1 * MiB);
     CHECK(store->met());
     CHECK(BlobIndex::load(*repository, Condemned{}, Freshness::fresh, {})->size() == 10);
+}
+
+TEST_CASE("packs of data may lie where they cannot be read at once, and no others")
+{
+    const auto store = std::make_shared<ColdStore>();
+    const auto repository = init_sample(store);
+    store_blobs(*repository, 3, 100'000, BlobKind::tree_node);
+    REQUIRE(keys_of(*store, "packs/").size() == 1);
+    CHECK(store->cold().empty());
+    store_blobs(*repository, 4, 100'000);
+    const std::set<std::string> cold = store->cold();
+    REQUIRE(cold.size() == 1);
+    CHECK(cold.begin()->starts_with("packs/"));
+    CHECK(keys_of(*store, "packs/").size() == 2);
 }
 
 TEST_CASE(

@@ -225,6 +225,21 @@ TEST_CASE("a create whose answer was lost has succeeded if its own bytes stand t
     CHECK(get_object(*rig.disk, "config/1", 100'000, {}) == seeded_bytes(1, 100'000));
 }
 
+TEST_CASE("what may lie in an archive is not read back to see whose it is")
+{
+    Rig rig;
+    rig.fail(1, ErrorCode::unavailable, true);
+    RetryingStore store = rig.store();
+    rig.inner->before = [](Operation operation, const std::string& key) {
+        if (operation == Operation::get) {
+            throw Error(ErrorCode::denied, "it lies in an archive", key);
+        }
+    };
+    CHECK(error_name_of([&] { store.create_cold("packs/1", seeded_bytes(1, 100), {}); }) ==
+          "exists");
+    CHECK(error_name_of([&] { store.create("packs/1", seeded_bytes(1, 100), {}); }) == "exists");
+}
+
 TEST_CASE("a create that is tried again and meets other bytes has failed")
 {
     for (const Bytes& other :

@@ -187,6 +187,7 @@ TEST_CASE("an error names operation, key, request and attempts, and says what to
     CHECK(code(412, "PreconditionFailed") == ErrorCode::exists);
     CHECK(code(403, "QuotaExceeded") == ErrorCode::no_space);
     CHECK(code(403, "InvalidObjectState") == ErrorCode::denied); // never storage or damaged
+    CHECK(code(503, "GlacierExpeditedRetrievalNotAvailable") == ErrorCode::unsupported);
     CHECK(code(501, "NotImplemented") == ErrorCode::unsupported);
     CHECK(code(301, "PermanentRedirect") == ErrorCode::invalid);
 }

@@ -593,8 +593,10 @@ TEST_CASE("what the user pays, owns and encrypts goes with every request that as
     };
     rig.store->create("small", seeded_bytes(1, 10), {});
     rig.store->create("large", seeded_bytes(1, MiB), {});
+    rig.store->create_cold("large-cold", seeded_bytes(1, MiB), {});
+    rig.store->create_cold("small-cold", seeded_bytes(1, 10), {});
     get(*rig.store, "small", 10);
-    REQUIRE(seen.size() == 3);
+    REQUIRE(seen.size() == 5);
     for (const FakeRequest& request : seen) {
         CHECK(request.header("x-amz-request-payer") == "requester");
         CHECK(request.header("x-amz-expected-bucket-owner") == "123456789012");
@@ -604,7 +606,9 @@ TEST_CASE("what the user pays, owns and encrypts goes with every request that as
               (put ? "some-key" : ""));
     }
     CHECK(seen[0].header("x-amz-storage-class").empty());
-    CHECK(seen[1].header("x-amz-storage-class") == "STANDARD_IA");
+    CHECK(seen[1].header("x-amz-storage-class").empty());
+    CHECK(seen[2].header("x-amz-storage-class") == "STANDARD_IA");
+    CHECK(seen[3].header("x-amz-storage-class").empty());
 }
 
 TEST_CASE("many objects are removed a thousand at a time, those that may not be are named")

@@ -282,8 +282,8 @@ struct BlobWriter::State {
     void store_pack(OpenPack& pack)
     {
         PackDirectory& directory = pack.directory;
-        const bool is_data = directory.frames.front().key_class == KeyClass::data;
-        directory.key_records = {is_data ? data_key->record() : meta_key->record()};
+        const KeyClass key_class = directory.frames.front().key_class;
+        directory.key_records = {key_of(key_class).record()};
         const Bytes encoded = encode_pack_directory(directory);
         SealedDirectory sealed;
         sealed.key_record = index_key->record();
@@ -299,15 +299,19 @@ struct BlobWriter::State {
         pack.buffer.append(encode_pack_trailers({offset, placed.size(), 0}));
         const PackId id = pack.hash.finish(pack.buffer.span());
         if (!options.discard) {
-            create(id, pack.buffer);
+            create(id, pack.buffer, key_class);
         }
         remember(id, pack);
     }
 
-    void create(const PackId& id, const AlignedBuffer& object)
+    void create(const PackId& id, const AlignedBuffer& object, KeyClass key_class)
     {
         try {
-            repository.store().create(pack_key(id), object, stop);
+            if (key_class == KeyClass::data) {
+                repository.store().create_cold(pack_key(id), object, stop);
+            } else {
+                repository.store().create(pack_key(id), object, stop);
+            }
         } catch (const Error& error) {
             if (error.code() != ErrorCode::exists) { // the same name: the same bytes
                 throw;

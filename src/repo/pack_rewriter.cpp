@@ -128,9 +128,24 @@ struct PackRewriter::State {
         append(pack, placed);
         append(pack, encode_pack_trailers(trailer));
         const PackId id = PackId::from(sha256(pack));
-        repository.store().create(pack_key(id), pack, stop);
+        create(id, stop);
         remember(id);
         pack.clear();
+    }
+
+    void create(const PackId& id, const std::stop_token& stop)
+    {
+        try {
+            if (key_class == KeyClass::data) {
+                repository.store().create_cold(pack_key(id), pack, stop);
+            } else {
+                repository.store().create(pack_key(id), pack, stop);
+            }
+        } catch (const Error& error) {
+            if (error.code() != ErrorCode::exists) { // the same name: the same bytes
+                throw;
+            }
+        }
     }
 
     void remember(const PackId& id)

@@ -27,6 +27,7 @@ struct StoreDescription {
     std::string kind; ///< "local", "memory", "s3", "host"
     bool exclusive_create = false;
     bool locks_objects = false;        ///< for a time: see ObjectStore::keep_locks()
+    bool archives_objects = false;     ///< perhaps: see ObjectStore::readiness()
     bool strong_list = true;           ///< a plain list shows all that was created before
     std::string note;                  ///< what is unproven, in words; may be empty
     std::uint64_t max_object_size = 0; ///< 0: no limit known
@@ -56,6 +57,20 @@ struct LockReport {
     std::uint64_t renewed = 0;
     std::uint64_t ending = 0; ///< and left so
     std::vector<RefusedRemoval> refused;
+};
+
+/// Whether an object can be read at once.
+enum class Readiness {
+    ready,
+    thawing,  ///< on its way out of an archive
+    archived, ///< in an archive that gives it out only if it is asked to
+};
+
+/// How an archive is to give an object out.
+struct ThawWish {
+    enum class Tier { standard, bulk, expedited };
+    Tier tier = Tier::standard;
+    std::uint32_t days = 7; ///< for how long it can be read then
 };
 
 enum class Freshness { cached, fresh };
@@ -101,6 +116,19 @@ public:
         create(key, object.span(), stop);
     }
 
+    /// create() for what only a restore reads and whose name is its hash: a store with several
+    /// classes of storage may put it into a cheap one, from which it can perhaps not be read at
+    /// once. Error{exists} may also mean that an attempt of its own had worked.
+    virtual void create_cold(const std::string& key, ByteSpan object, const std::stop_token& stop)
+    {
+        create(key, object, stop);
+    }
+    virtual void create_cold(const std::string& key, const AlignedBuffer& object,
+                             const std::stop_token& stop)
+    {
+        create(key, object, stop);
+    }
+
     /// Absent is success.
     virtual void remove(const std::string& key, const std::stop_token& stop) = 0;
 
@@ -122,6 +150,21 @@ public:
                                   const std::stop_token& /*stop*/)
     {
         return {};
+    }
+
+    /// Reading what is not ready throws Error{denied}. May throw Error{not_found}.
+    virtual Readiness readiness(const std::string& /*key*/, const std::stop_token& /*stop*/)
+    {
+        return Readiness::ready;
+    }
+
+    /// Has the archive give the object out, unless it is ready or on its way; returns how it was
+    /// found or, where it was asked for, Readiness::thawing. May throw Error{not_found}; throws
+    /// Error{unsupported} if the archive does not know the tier, or not now.
+    virtual Readiness thaw(const std::string& key, const ThawWish& /*wish*/,
+                           const std::stop_token& stop)
+    {
+        return readiness(key, stop);
     }
 
     /// Empty where nobody counts requests.

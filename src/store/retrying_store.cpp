@@ -242,13 +242,28 @@ struct RetryingStore::State {
         }
     }
 
+    void wait_for_upload(std::size_t size, Course& course, const std::stop_token& stop)
+    {
+        const double before = waiting.now();
+        upload.take(size, stop);
+        course.held_back += waiting.now() - before;
+    }
+
+    /// What lies there is not looked at: it may not be readable.
+    template <typename Create>
+    void create_cold(std::size_t size, const std::stop_token& stop, Create&& body)
+    {
+        run(stop, [&](Course& course) {
+            wait_for_upload(size, course, stop);
+            body();
+        });
+    }
+
     template <typename Create>
     void create(const std::string& key, ByteSpan object, const std::stop_token& stop, Create&& body)
     {
         run(stop, [&](Course& course) {
-            const double before = waiting.now();
-            upload.take(object.size(), stop);
-            course.held_back += waiting.now() - before;
+            wait_for_upload(object.size(), course, stop);
             try {
                 body();
             } catch (const Error& error) {
@@ -326,6 +341,20 @@ void RetryingStore::create(const std::string& key, const AlignedBuffer& object,
     state_->create(key, object.span(), stop, [&] { state_->inner->create(key, object, stop); });
 }
 
+void RetryingStore::create_cold(const std::string& key, ByteSpan object,
+                                const std::stop_token& stop)
+{
+    state_->create_cold(object.size(), stop,
+                        [&] { state_->inner->create_cold(key, object, stop); });
+}
+
+void RetryingStore::create_cold(const std::string& key, const AlignedBuffer& object,
+                                const std::stop_token& stop)
+{
+    state_->create_cold(object.size(), stop,
+                        [&] { state_->inner->create_cold(key, object, stop); });
+}
+
 void RetryingStore::remove(const std::string& key, const std::stop_token& stop)
 {
     state_->run(stop, [&](const State::Course&) { state_->inner->remove(key, stop); });
@@ -337,6 +366,19 @@ LockReport RetryingStore::keep_locks(std::span<const ObjectInfo> objects, LockUp
     return state_->run(stop, [&](const State::Course&) {
         return state_->inner->keep_locks(objects, upkeep, stop); // again is no harm
     });
+}
+
+Readiness RetryingStore::readiness(const std::string& key, const std::stop_token& stop)
+{
+    return state_->run(stop,
+                       [&](const State::Course&) { return state_->inner->readiness(key, stop); });
+}
+
+Readiness RetryingStore::thaw(const std::string& key, const ThawWish& wish,
+                              const std::stop_token& stop)
+{
+    return state_->run(stop,
+                       [&](const State::Course&) { return state_->inner->thaw(key, wish, stop); });
 }
 
 std::vector<RefusedRemoval> RetryingStore::remove_all(std::span<const std::string> keys,

@@ -32,7 +32,7 @@ HeaderList headers_of_all(const S3Options& options)
     return headers;
 }
 
-HeaderList headers_of_large(const S3Options& options)
+HeaderList headers_of_cold(const S3Options& options)
 {
     HeaderList headers;
     if (!options.storage_class.empty()) {
@@ -108,12 +108,13 @@ private:
 
 S3Creator::S3Creator(S3RequestSender& sender, const S3Locks& locks, const S3Options& options)
     : sender_(sender), locks_(locks), headers_(headers_of_all(options)),
-      large_headers_(headers_of_large(options)), largest_single_put_(options.largest_single_put),
+      cold_headers_(headers_of_cold(options)), largest_single_put_(options.largest_single_put),
       wants_md5_(locks.wanted())
 {
 }
 
-void S3Creator::create(const std::string& key, ByteSpan object, const std::stop_token& stop)
+void S3Creator::create(const std::string& key, ByteSpan object, Class storage,
+                       const std::stop_token& stop)
 {
     if (!is_object_key(key)) {
         throw Error(ErrorCode::invalid, "this is no name for an object", key);
@@ -126,13 +127,13 @@ void S3Creator::create(const std::string& key, ByteSpan object, const std::stop_
     if (looks && is_there(key, stop)) {
         throw_exists(key);
     }
-    S3Reply reply = send_object(key, object, conditional, stop);
+    S3Reply reply = send_object(key, object, storage, conditional, stop);
     if (conditional && reply.is(S3FailureKind::unsupported)) {
         create_if_absent_ = CreateIfAbsent::refused;
         if (is_there(key, stop)) {
             throw_exists(key);
         }
-        reply = send_object(key, object, false, stop);
+        reply = send_object(key, object, storage, false, stop);
     }
     if (reply.is(S3FailureKind::taken)) {
         throw_exists(key);
@@ -142,18 +143,20 @@ void S3Creator::create(const std::string& key, ByteSpan object, const std::stop_
     }
 }
 
-S3Reply S3Creator::send_object(const std::string& key, ByteSpan object, bool conditional,
-                               const std::stop_token& stop)
+S3Reply S3Creator::send_object(const std::string& key, ByteSpan object, Class storage,
+                               bool conditional, const std::stop_token& stop)
 {
-    return object.size() > largest_single_put_ ? put_in_parts(key, object, conditional, stop)
-                                               : put(key, object, conditional, stop);
+    const HeaderList headers = headers_of(key, object, storage);
+    return object.size() > largest_single_put_
+               ? put_in_parts(key, object, headers, conditional, stop)
+               : put(key, object, headers, conditional, stop);
 }
 
-S3Reply S3Creator::put(const std::string& key, ByteSpan object, bool conditional,
-                       const std::stop_token& stop)
+S3Reply S3Creator::put(const std::string& key, ByteSpan object, const HeaderList& headers,
+                       bool conditional, const std::stop_token& stop)
 {
     S3Request request = put_request(key, object);
-    request.headers = headers_of(key, object);
+    request.headers = headers;
     if (conditional) {
         add_condition(request.headers);
     }
@@ -193,14 +196,14 @@ S3Reply S3Creator::send(S3Request& request, const std::stop_token& stop)
     return reply;
 }
 
-S3Reply S3Creator::put_in_parts(const std::string& key, ByteSpan object, bool conditional,
-                                const std::stop_token& stop)
+S3Reply S3Creator::put_in_parts(const std::string& key, ByteSpan object, const HeaderList& headers,
+                                bool conditional, const std::stop_token& stop)
 {
     // Some servers pass over the condition where the parts are put together.
     if (is_there(key, stop)) {
         throw_exists(key);
     }
-    S3Multipart upload(sender_, key, headers_of(key, object), wants_md5_, stop);
+    S3Multipart upload(sender_, key, headers, wants_md5_, stop);
     const std::uint64_t part = s3_part_size(object.size());
     for (std::uint64_t at = 0; at < object.size(); at += part) {
         upload.add(object.subspan(at, std::min<std::uint64_t>(part, object.size() - at)), stop);
@@ -218,11 +221,11 @@ S3Reply S3Creator::put_in_parts(const std::string& key, ByteSpan object, bool co
     return reply;
 }
 
-HeaderList S3Creator::headers_of(const std::string& key, ByteSpan object) const
+HeaderList S3Creator::headers_of(const std::string& key, ByteSpan object, Class storage) const
 {
     HeaderList headers = headers_;
-    if (object.size() >= large_object) {
-        headers.insert(headers.end(), large_headers_.begin(), large_headers_.end());
+    if (storage == Class::cold && object.size() >= large_object) {
+        headers.insert(headers.end(), cold_headers_.begin(), cold_headers_.end());
     }
     if (locks_.wanted() && !key.starts_with("tmp/")) {
         locks_.add_to(headers);
@@ -252,14 +255,14 @@ void S3Creator::probe(const std::stop_token& stop)
 CreateIfAbsent S3Creator::try_twice(const std::string& key, const std::stop_token& stop)
 {
     constexpr std::string_view first = "first";
-    const S3Reply created = put(key, as_bytes(first), true, stop);
+    const S3Reply created = put(key, as_bytes(first), headers_, true, stop);
     if (created.is(S3FailureKind::unsupported)) {
         return CreateIfAbsent::refused;
     }
     if (!created.ok()) {
         sender_.refuse(put_request(key, {}), *created.failure);
     }
-    const S3Reply again = put(key, as_bytes("again"), true, stop);
+    const S3Reply again = put(key, as_bytes("again"), headers_, true, stop);
     if (!again.ok() && !again.is(S3FailureKind::taken)) {
         sender_.refuse(put_request(key, {}), *again.failure);
     }
@@ -273,7 +276,7 @@ bool S3Creator::one_wins(const std::string& key, const std::stop_token& stop)
     WorkerGroup group(stop);
     for (std::size_t i = 0; i < racers; ++i) {
         group.start("probe", [&, i](const std::stop_token& stopped) {
-            const S3Reply reply = put(key, as_bytes(std::to_string(i)), true, stopped);
+            const S3Reply reply = put(key, as_bytes(std::to_string(i)), headers_, true, stopped);
             // A conflict of writers at the same moment (409) is no win either.
             const bool lost = reply.is(S3FailureKind::taken) || reply.is(S3FailureKind::transient);
             if (!reply.ok() && !lost) {

@@ -26,8 +26,11 @@ public:
     /// `sender` and `locks` must outlive the creator.
     S3Creator(S3RequestSender& sender, const S3Locks& locks, const S3Options& options);
 
-    /// As ObjectStore::create().
-    void create(const std::string& key, ByteSpan object, const std::stop_token& stop);
+    /// Of storage: the bucket's own, or (for large objects) the one in the options.
+    enum class Class { standard, cold };
+    /// As ObjectStore::create() and create_cold().
+    void create(const std::string& key, ByteSpan object, Class storage,
+                const std::stop_token& stop);
 
     /// Creates one name twice, then lets several race for another; removes both, unless the user
     /// may not. Throws Error if the trial itself fails.
@@ -36,14 +39,14 @@ public:
     CreateIfAbsent create_if_absent() const { return create_if_absent_; }
 
 private:
-    S3Reply put(const std::string& key, ByteSpan object, bool conditional,
-                const std::stop_token& stop);
-    S3Reply put_in_parts(const std::string& key, ByteSpan object, bool conditional,
-                         const std::stop_token& stop);
-    S3Reply send_object(const std::string& key, ByteSpan object, bool conditional,
+    S3Reply put(const std::string& key, ByteSpan object, const HeaderList& headers,
+                bool conditional, const std::stop_token& stop);
+    S3Reply put_in_parts(const std::string& key, ByteSpan object, const HeaderList& headers,
+                         bool conditional, const std::stop_token& stop);
+    S3Reply send_object(const std::string& key, ByteSpan object, Class storage, bool conditional,
                         const std::stop_token& stop);
     S3Reply send(S3Request& request, const std::stop_token& stop);
-    HeaderList headers_of(const std::string& key, ByteSpan object) const;
+    HeaderList headers_of(const std::string& key, ByteSpan object, Class storage) const;
     bool is_there(const std::string& key, const std::stop_token& stop);
 
     CreateIfAbsent try_twice(const std::string& key, const std::stop_token& stop);
@@ -52,8 +55,8 @@ private:
 
     S3RequestSender& sender_;
     const S3Locks& locks_;
-    const HeaderList headers_;       ///< of every object
-    const HeaderList large_headers_; ///< of large ones, too
+    const HeaderList headers_;      ///< of every object
+    const HeaderList cold_headers_; ///< of large ones in the cold class, too
     const std::uint64_t largest_single_put_;
     std::atomic<bool> wants_md5_ = false; ///< as AWS does in buckets with Object Lock
     std::atomic<CreateIfAbsent> create_if_absent_ = CreateIfAbsent::untried;

@@ -43,7 +43,7 @@ std::string header_text(const HttpReply& reply, std::string_view name)
 // --- Classes ------------------------------------------------------------------------------------
 
 // The manual's "List of error codes", and what other servers add.
-constexpr std::array<std::pair<std::string_view, Kind>, 49> known_codes{{
+constexpr std::array<std::pair<std::string_view, Kind>, 50> known_codes{{
     {"AccessDenied", Kind::denied},
     {"AccountProblem", Kind::denied},
     {"AllAccessDisabled", Kind::denied},
@@ -54,6 +54,7 @@ constexpr std::array<std::pair<std::string_view, Kind>, 49> known_codes{{
     {"ConditionalRequestConflict", Kind::transient},
     {"ExpiredToken", Kind::expired},
     {"ExpiredTokenException", Kind::expired},
+    {"GlacierExpeditedRetrievalNotAvailable", Kind::no_such_tier}, // a 503
     {"IncompleteBody", Kind::transient},
     {"InsufficientStorage", Kind::no_space},
     {"InternalError", Kind::transient},
@@ -258,7 +259,9 @@ std::string reason(const S3Failure& failure, const S3Attempt& attempt)
         return "the object is shorter than was asked for";
     case Kind::archived:
         return "the object is in an archive storage class: have the server restore it "
-               "(RestoreObject), wait until it has, and run this again";
+               "(restore with --thaw, or RestoreObject), wait until it has, and run this again";
+    case Kind::no_such_tier:
+        return "the archive does not give out as fast as that, or not now: take another tier";
     case Kind::no_space:
         return "the bucket or account is full: raise its quota or prune";
     case Kind::bad_key:
@@ -295,6 +298,7 @@ ErrorCode error_code(Kind kind)
     case Kind::denied:
     case Kind::archived: // which is no damage
         return ErrorCode::denied;
+    case Kind::no_such_tier:
     case Kind::unsupported:
         return ErrorCode::unsupported;
     case Kind::bad_range:
@@ -308,10 +312,10 @@ ErrorCode error_code(Kind kind)
 
 const char* s3_failure_kind_name(S3FailureKind kind)
 {
-    constexpr std::array<const char*, 16> names{
-        "transient", "throttled", "clock-skew",  "expired",   "wrong-region", "taken",
-        "no-object", "no-upload", "no-bucket",   "bad-range", "archived",     "no-space",
-        "bad-key",   "denied",    "unsupported", "rejected",
+    constexpr std::array<const char*, 17> names{
+        "transient", "throttled", "clock-skew", "expired",     "wrong-region", "taken",
+        "no-object", "no-upload", "no-bucket",  "bad-range",   "archived",     "no-such-tier",
+        "no-space",  "bad-key",   "denied",     "unsupported", "rejected",
     };
     return names[static_cast<std::size_t>(kind)];
 }

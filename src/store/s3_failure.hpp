@@ -22,8 +22,9 @@ enum class S3FailureKind {
     no_object,
     no_upload,
     no_bucket,
-    bad_range, ///< begins behind the object's end
-    archived,  ///< must be restored from its storage class first
+    bad_range,    ///< begins behind the object's end
+    archived,     ///< must be restored from its storage class first
+    no_such_tier, ///< of an archive: it does not give out so, or not now
     no_space,
     bad_key, ///< access key, secret or token
     denied,

@@ -169,8 +169,8 @@ void demand_reason(S3RequestSender& sender, const S3Request& head, const std::st
 
 } // namespace
 
-std::optional<ObjectInfo> S3ObjectReader::stat(const std::string& key,
-                                               const std::stop_token& stop) const
+std::optional<HttpReply> S3ObjectReader::head(const std::string& key,
+                                              const std::stop_token& stop) const
 {
     const auto query = query_of(key, stop);
     if (!query) {
@@ -192,11 +192,21 @@ std::optional<ObjectInfo> S3ObjectReader::stat(const std::string& key,
     if (!reply.ok()) {
         sender_.refuse(request, *reply.failure);
     }
-    const auto size = number_in(reply.http.header("content-length").value_or(""));
+    return std::move(reply.http);
+}
+
+std::optional<ObjectInfo> S3ObjectReader::stat(const std::string& key,
+                                               const std::stop_token& stop) const
+{
+    const std::optional<HttpReply> reply = head(key, stop);
+    if (!reply) {
+        return std::nullopt;
+    }
+    const auto size = number_in(reply->header("content-length").value_or(""));
     if (!size) {
         throw Error(ErrorCode::storage, "the server does not say how large the object is", key);
     }
-    const auto modified = parse_http_date(reply.http.header("last-modified").value_or(""));
+    const auto modified = parse_http_date(reply->header("last-modified").value_or(""));
     return ObjectInfo{key, *size, modified.value_or(Timestamp{})};
 }
 

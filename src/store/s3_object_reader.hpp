@@ -22,6 +22,8 @@ public:
     }
 
     std::optional<ObjectInfo> stat(const std::string& key, const std::stop_token& stop) const;
+    /// The reply to HEAD; empty if there is no such object.
+    std::optional<HttpReply> head(const std::string& key, const std::stop_token& stop) const;
 
     /// Throws Error{not_found}, {storage} for a server that sends another part, {unavailable} if
     /// the object was replaced meanwhile.
@@ -31,9 +33,10 @@ public:
     /// As ObjectStore::read(): a small object is one request.
     Bytes read(const std::string& key, std::uint64_t limit, const std::stop_token& stop) const;
 
-private:
-    /// What picks the version, in a query; empty if there is no such object.
+    /// What picks the version that is read, in a query; empty if there is no such object.
     std::optional<std::string> query_of(const std::string& key, const std::stop_token& stop) const;
+
+private:
     std::string demand_query_of(const std::string& key, const std::stop_token& stop) const;
 
     S3RequestSender& sender_;

@@ -35,7 +35,7 @@ struct S3Options {
 
     bool requester_pays = false;
     std::string bucket_owner;  ///< account that must own the bucket; empty: any
-    std::string storage_class; ///< of large objects; empty: the bucket's
+    std::string storage_class; ///< of large cold objects; empty: the bucket's
     std::string encryption;    ///< "AES256", "aws:kms"; empty: the bucket's
     std::string kms_key;
 

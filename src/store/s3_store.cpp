@@ -2,6 +2,7 @@
 
 #include "base/error.hpp"
 #include "base/worker_group.hpp"
+#include "store/s3_archive.hpp"
 #include "store/s3_creator.hpp"
 #include "store/s3_leftovers.hpp"
 #include "store/s3_lister.hpp"
@@ -56,14 +57,15 @@ struct S3Store::State {
     S3Creator creator;
     std::unique_ptr<S3Versions> versions; ///< null: objects are read as they are now
     S3ObjectReader reader;
+    S3Archive archive;
     S3Lister lister;
     S3Remover remover;
 
     State(const std::string& uri, const S3Options& options)
         : connections(options.connections), sender(parse_s3_uri(uri), options),
           locks(sender, options), creator(sender, locks, options),
-          versions(versions_of(sender, options)), reader(sender, versions.get()), lister(sender),
-          remover(sender)
+          versions(versions_of(sender, options)), reader(sender, versions.get()),
+          archive(sender, reader), lister(sender), remover(sender)
     {
     }
 };
@@ -85,6 +87,7 @@ StoreDescription S3Store::describe(const std::stop_token& stop)
     description.exclusive_create = found == CreateIfAbsent::honoured;
     description.note = note_of(found);
     description.locks_objects = state_->locks.wanted();
+    description.archives_objects = true;
     description.max_object_size = largest_object;
     description.max_concurrency = state_->connections;
     if (const std::int64_t seconds = state_->sender.clock_difference(); seconds != 0) {
@@ -128,7 +131,18 @@ Bytes S3Store::read(const std::string& key, std::uint64_t limit, const std::stop
 
 void S3Store::create(const std::string& key, ByteSpan object, const std::stop_token& stop)
 {
-    state_->creator.create(key, object, stop);
+    state_->creator.create(key, object, S3Creator::Class::standard, stop);
+}
+
+void S3Store::create_cold(const std::string& key, ByteSpan object, const std::stop_token& stop)
+{
+    state_->creator.create(key, object, S3Creator::Class::cold, stop);
+}
+
+void S3Store::create_cold(const std::string& key, const AlignedBuffer& object,
+                          const std::stop_token& stop)
+{
+    create_cold(key, object.span(), stop);
 }
 
 void S3Store::remove(const std::string& key, const std::stop_token& stop)
@@ -144,6 +158,18 @@ LockReport S3Store::keep_locks(std::span<const ObjectInfo> objects, LockUpkeep u
 {
     throw_if_stopped(stop);
     return state_->locks.wanted() ? state_->locks.keep(objects, upkeep, stop) : LockReport{};
+}
+
+Readiness S3Store::readiness(const std::string& key, const std::stop_token& stop)
+{
+    throw_if_stopped(stop);
+    return state_->archive.readiness(key, stop);
+}
+
+Readiness S3Store::thaw(const std::string& key, const ThawWish& wish, const std::stop_token& stop)
+{
+    throw_if_stopped(stop);
+    return state_->archive.thaw(key, wish, stop);
 }
 
 std::vector<RefusedRemoval> S3Store::remove_all(std::span<const std::string> keys,

@@ -32,9 +32,15 @@ public:
     Bytes read(const std::string& key, std::uint64_t limit, const std::stop_token& stop) override;
     using ObjectStore::create;
     void create(const std::string& key, ByteSpan object, const std::stop_token& stop) override;
+    void create_cold(const std::string& key, ByteSpan object, const std::stop_token& stop) override;
+    void create_cold(const std::string& key, const AlignedBuffer& object,
+                     const std::stop_token& stop) override;
     void remove(const std::string& key, const std::stop_token& stop) override;
     LockReport keep_locks(std::span<const ObjectInfo> objects, LockUpkeep upkeep,
                           const std::stop_token& stop) override;
+    Readiness readiness(const std::string& key, const std::stop_token& stop) override;
+    Readiness thaw(const std::string& key, const ThawWish& wish,
+                   const std::stop_token& stop) override;
     std::vector<RefusedRemoval> remove_all(std::span<const std::string> keys,
                                            const std::stop_token& stop) override;
     void list(const std::string& prefix, Freshness freshness,

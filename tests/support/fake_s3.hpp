@@ -4,6 +4,7 @@
 #include "store/aws_signature.hpp"
 #include "store/http_url.hpp"
 #include "store/s3_failure.hpp"
+#include "support/fake_archive.hpp"
 #include "support/fake_http_server.hpp"
 
 #include <fmt/format.h>
@@ -119,6 +120,7 @@ public:
 
     FakeS3Manners manners; ///< to be changed while nobody asks
     SharedFault fault;
+    FakeArchive archive;
     std::map<std::string, std::string> refused_removals; ///< key and code, of DeleteObjects
 
 private:
@@ -291,6 +293,8 @@ private:
             refuse(call, 405, "MethodNotAllowed");
         } else if (call.has("uploads") || call.has("uploadId")) {
             multipart(call);
+        } else if (method == "POST" && call.has("restore")) {
+            give_out(call);
         } else if (method == "PUT") {
             create(call, call.body);
         } else if (method == "DELETE") {
@@ -332,6 +336,16 @@ private:
         }
     }
 
+    void give_out(const Call& call)
+    {
+        const auto [status, code] = archive.give_out(call.key, call.body);
+        if (code.empty()) {
+            call.connection.reply(status);
+        } else {
+            refuse(call, status, code);
+        }
+    }
+
     void get(const Call& call)
     {
         std::unique_lock lock(mutex_);
@@ -347,7 +361,14 @@ private:
         HeaderList headers{{"ETag", etag_of(bytes)},
                            {"Last-Modified", http_date(system_clock().now().seconds)}};
         if (head) {
+            const HeaderList archived = archive.look(call.key);
+            headers.insert(headers.end(), archived.begin(), archived.end());
+            headers.emplace_back("Date", http_date(system_clock().now().seconds));
             call.connection.send(FakeConnection::head(200, bytes.size(), headers));
+            return;
+        }
+        if (!archive.is_readable(call.key)) {
+            refuse(call, 403, "InvalidObjectState");
             return;
         }
         const std::string match = call.request.header("if-match");
