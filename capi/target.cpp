@@ -73,6 +73,7 @@ backstay::core::PostgresDirectoryOptions postgres_options(const OptionSet& set, 
 {
     backstay::core::PostgresDirectoryOptions options;
     options.directory = set.text("directory");
+    options.delta = set.flag("delta");
     for (const std::string& mapping : set.texts("map-tablespace")) {
         options.tablespaces.push_back(backstay::core::parse_tablespace_mapping(mapping));
     }

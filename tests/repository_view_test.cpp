@@ -513,6 +513,32 @@ TEST_CASE("stretches of data are told apart from holes, wherever list pages end"
     }
 }
 
+TEST_CASE("chunks and holes follow each other, and know their own bytes from others")
+{
+    SampleBlobs blobs;
+    RepositoryView view(blobs.reader(), write(blobs, {}));
+    for (const int pieces : {1, 20, 3'000}) {
+        const Sample sample = make_sample(blobs, static_cast<std::uint64_t>(pieces) + 50, pieces);
+        const auto stream = view.open_stream(entry_of(sample));
+        for (std::uint64_t at = 0; at < sample.bytes.size();) {
+            const SnapshotStream::Chunk chunk = stream->chunk_at(at, {});
+            REQUIRE(chunk.begin == at);
+            REQUIRE(chunk.end > at);
+            REQUIRE(chunk.is_hole != sample.data[static_cast<std::size_t>(at)]);
+            REQUIRE(stream->chunk_at(chunk.end - 1, {}).begin == at);
+            Bytes bytes(sample.bytes.begin() + static_cast<std::ptrdiff_t>(at),
+                        sample.bytes.begin() + static_cast<std::ptrdiff_t>(chunk.end));
+            REQUIRE(stream->chunk_equals(at, bytes, {}));
+            bytes.back() ^= 1;
+            REQUIRE_FALSE(stream->chunk_equals(at, bytes, {}));
+            bytes.back() ^= 1;
+            bytes.pop_back();
+            REQUIRE(stream->chunk_equals(at, bytes, {}) == chunk.is_hole);
+            at = chunk.end;
+        }
+    }
+}
+
 TEST_CASE("a stream whose data is missing throws where it is, and not elsewhere")
 {
     SampleBlobs blobs;

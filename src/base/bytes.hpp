@@ -43,6 +43,12 @@ inline bool equal(ByteSpan a, ByteSpan b)
     return a.size() == b.size() && (a.empty() || std::memcmp(a.data(), b.data(), a.size()) == 0);
 }
 
+inline bool is_zero(ByteSpan bytes)
+{
+    return bytes.empty() ||
+           (bytes[0] == 0 && std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0);
+}
+
 /// Lower-case hexadecimal.
 std::string to_hex(ByteSpan bytes);
 

@@ -5,16 +5,6 @@
 namespace backstay::core
 {
 
-namespace
-{
-
-bool is_zero(ByteSpan bytes)
-{
-    return std::all_of(bytes.begin(), bytes.end(), [](std::uint8_t byte) { return byte == 0; });
-}
-
-} // namespace
-
 bool ExistingBytes::equals(std::uint64_t offset, const ContentItem& item)
 {
     return item.is_hole() ? hole_equals(offset, item.length) : chunk_equals(offset, item);

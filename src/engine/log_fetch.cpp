@@ -156,7 +156,7 @@ Record fetch_log_file(Repository& repository, const LogFetchOptions& options,
     }
     const std::string system_id =
         options.system_id.empty()
-            ? std::to_string(read_system_id(data_directory_of_log_file(options.to)))
+            ? std::to_string(read_system_id(control_file_of_log_file(options.to)))
             : options.system_id;
     Record summary("summary");
     summary.set("command", "wal-fetch").set("problems", 0).set("verdict", "ok");

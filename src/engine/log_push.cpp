@@ -69,7 +69,7 @@ LogFile open_log_file(const std::string& path)
 LogOrigin origin_of(const LogFile& file, const std::string& path)
 {
     if (!is_segment_name(file.name)) {
-        return {std::to_string(read_system_id(data_directory_of_log_file(path))), 0};
+        return {std::to_string(read_system_id(control_file_of_log_file(path))), 0};
     }
     Bytes bytes(log_file_header_size);
     bytes.resize(read_at(file.file->get(), 0, bytes, path));

@@ -209,6 +209,8 @@ constexpr OptionSpec target_archive[] = {
 };
 constexpr OptionSpec target_postgres[] = {
     one("directory", K::path, "", "DIR", "Folder for a physical backup's cluster: absent or empty"),
+    flag("delta", "The folder may hold another state of the same cluster: rewrite what differs, "
+                  "remove what is too much"),
     one("target-time", K::time, "", "TIME", "Recover up to this time"),
     one("target-lsn", K::text, "", "LSN", "Recover up to this place in the log"),
     one("target-xid", K::text, "", "XID", "Recover up to this transaction"),

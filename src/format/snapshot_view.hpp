@@ -24,6 +24,16 @@ public:
         std::uint64_t end;
     };
     virtual std::optional<Extent> next_data(std::uint64_t offset) = 0;
+    /// What one chunk, or one hole, stands for.
+    struct Chunk {
+        std::uint64_t begin;
+        std::uint64_t end;
+        bool is_hole;
+    };
+    /// That `offset`, which lies in the stream, lies in.
+    virtual Chunk chunk_at(std::uint64_t offset, const std::stop_token& stop) = 0;
+    /// Whether `bytes`, a whole chunk's or a part of a hole's, are what lies at `offset`. Told by the chunk's name: no data is read.
+    virtual bool chunk_equals(std::uint64_t offset, ByteSpan bytes, const std::stop_token& stop) = 0;
 };
 
 /// Walks a folder (or all below it) in path_less order, a folder before what is in it. One thread at a time.

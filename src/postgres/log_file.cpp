@@ -102,29 +102,28 @@ void check_segment(std::string_view name, const LogFileHeader& header, std::uint
     }
 }
 
-std::string data_directory_of_log_file(const std::string& path)
+std::string control_file_of_log_file(const std::string& path)
 {
     const std::string folder = folder_of(path);
-    return folder == "." ? ".." : folder_of(folder);
+    return (folder == "." ? ".." : folder_of(folder)) + "/" + control_file_name;
 }
 
-std::uint64_t read_system_id(const std::string& data_directory)
+std::uint64_t read_system_id(const std::string& control_file)
 {
-    const std::string path = data_directory + "/global/pg_control";
-    const FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    const FileDescriptor file(::open(control_file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
     if (!file) {
         // Not "not found": that would be taken for the absence of a file of the log.
         throw Error(ErrorCode::source,
                     fmt::format("cannot open the control file, which tells the system's "
                                 "identifier: {}",
                                 std::generic_category().message(errno)),
-                    path);
+                    control_file);
     }
     std::array<std::uint8_t, 8> bytes{};
-    const std::size_t got = read_at(file.get(), 0, bytes, path);
+    const std::size_t got = read_at(file.get(), 0, bytes, control_file);
     const auto id = number_at<std::uint64_t>(bytes, 0);
     if (got != bytes.size() || id == 0) {
-        throw Error(ErrorCode::invalid, "this is no control file of PostgreSQL", path);
+        throw Error(ErrorCode::invalid, "this is no control file of PostgreSQL", control_file);
     }
     return id;
 }

@@ -32,12 +32,14 @@ bool is_segment_name(std::string_view name);
 /// Throws Error{invalid} unless `header` and `size` are of the whole segment of this name.
 void check_segment(std::string_view name, const LogFileHeader& header, std::uint64_t size);
 
-/// Where the cluster lies whose log's folder `path` lies in. "pg_wal/0000…" is what a server names
-/// in its commands, from its data directory.
-std::string data_directory_of_log_file(const std::string& path);
+/// The control file of the cluster whose log's folder `path` lies in. "pg_wal/0000…" is what a
+/// server names in its commands, from its data directory.
+std::string control_file_of_log_file(const std::string& path);
 
-/// The system's identifier out of a control file's first bytes ("global/pg_control"). Throws
-/// Error{source, invalid}.
-std::uint64_t read_system_id(const std::string& data_directory);
+/// In a data directory: no server starts without it.
+inline constexpr const char* control_file_name = "global/pg_control";
+
+/// The system's identifier out of a control file's first bytes. Throws Error{source, invalid}.
+std::uint64_t read_system_id(const std::string& control_file);
 
 } // namespace backstay::core

@@ -90,6 +90,22 @@ std::optional<SnapshotStream::Extent> ContentStream::next_data(std::uint64_t off
     return std::nullopt;
 }
 
+SnapshotStream::Chunk ContentStream::chunk_at(std::uint64_t offset, const std::stop_token& stop)
+{
+    const Place place = locate(offset, stop);
+    return {place.begin(), place.end(), place.what().is_hole()};
+}
+
+bool ContentStream::chunk_equals(std::uint64_t offset, ByteSpan bytes, const std::stop_token& stop)
+{
+    const Place place = locate(offset, stop);
+    if (place.what().is_hole()) {
+        return bytes.size() <= place.end() - offset && is_zero(bytes);
+    }
+    const BlobNamer& namer = reader_->repository().keys().namer();
+    return offset == place.begin() && namer.name(BlobKind::data, bytes) == place.what().id;
+}
+
 /// Requires: offset < size_.
 ContentStream::Place ContentStream::locate(std::uint64_t offset, const std::stop_token& stop)
 {

@@ -21,6 +21,8 @@ public:
     std::size_t read_at(std::uint64_t offset, MutableByteSpan buffer,
                         const std::stop_token& stop) override;
     std::optional<Extent> next_data(std::uint64_t offset) override;
+    Chunk chunk_at(std::uint64_t offset, const std::stop_token& stop) override;
+    bool chunk_equals(std::uint64_t offset, ByteSpan bytes, const std::stop_token& stop) override;
 
 private:
     /// A list with the offsets of its items' ends, from its own beginning.

@@ -17,12 +17,6 @@ namespace
 /// A hole smaller than this saves nothing.
 constexpr std::uint64_t hole_grain = 4096;
 
-bool is_zero(ByteSpan bytes)
-{
-    return bytes.empty() ||
-           (bytes[0] == 0 && std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0);
-}
-
 /// The end of the whole grains from `begin` on that are zero throughout (or are not).
 std::size_t run_end(ByteSpan bytes, std::size_t begin, std::uint64_t offset, bool zero)
 {

@@ -168,6 +168,25 @@ private:
             return std::nullopt;
         }
 
+        Chunk chunk_at(std::uint64_t offset, const std::stop_token&) override
+        {
+            std::uint64_t begin = 0;
+            for (const ContentItem& item : node_.entry.content.items) {
+                if (offset < begin + item.length) {
+                    return {begin, begin + item.length, item.is_hole()};
+                }
+                begin += item.length;
+            }
+            throw Error(ErrorCode::invalid, "the offset lies behind the end", node_.entry.path);
+        }
+
+        bool chunk_equals(std::uint64_t offset, ByteSpan bytes,
+                          const std::stop_token& stop) override
+        {
+            Bytes wanted(bytes.size());
+            return read_at(offset, wanted, stop) == bytes.size() && equal(wanted, bytes);
+        }
+
     private:
         const Node& node_;
     };

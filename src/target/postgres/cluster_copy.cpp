@@ -98,11 +98,27 @@ void ClusterCopy::copy(const Part& part, AlignedBuffer& buffer, const std::stop_
         std::rethrow_exception(file.failure);
     }
     const auto stream = view_.open_stream(file.entry);
-    for (std::uint64_t at = part.begin; at < part.end;) {
+    if (file.file->was_there()) {
+        copy_differing(file, *stream, part, buffer, stop);
+    } else {
+        copy_bytes(file, *stream, part.begin, part.end, buffer, stop);
+    }
+    if (--file.parts_left == 0) {
+        finish_file(file);
+        if (events_.progress) {
+            events_.progress(1, 0, 0);
+        }
+    }
+}
+
+void ClusterCopy::copy_bytes(File& file, SnapshotStream& stream, std::uint64_t begin,
+                             std::uint64_t end, AlignedBuffer& buffer,
+                             const std::stop_token& stop) const
+{
+    for (std::uint64_t at = begin; at < end;) {
         buffer.clear();
-        const auto wanted =
-            static_cast<std::size_t>(std::min<std::uint64_t>(piece_size, part.end - at));
-        const std::size_t size = stream->read_at(at, buffer.extend(wanted), stop);
+        const auto wanted = static_cast<std::size_t>(std::min<std::uint64_t>(piece_size, end - at));
+        const std::size_t size = stream.read_at(at, buffer.extend(wanted), stop);
         if (size != wanted) {
             throw Error(ErrorCode::damaged, "the file is shorter than the snapshot says",
                         file.entry.path);
@@ -113,12 +129,43 @@ void ClusterCopy::copy(const Part& part, AlignedBuffer& buffer, const std::stop_
             events_.progress(0, size, 0);
         }
     }
-    if (--file.parts_left == 0) {
-        finish_file(file);
-        if (events_.progress) {
-            events_.progress(1, 0, 0);
+}
+
+/// Chunks that begin in the part: so each is compared by one thread, as a whole.
+void ClusterCopy::copy_differing(File& file, SnapshotStream& stream, const Part& part,
+                                 AlignedBuffer& buffer, const std::stop_token& stop) const
+{
+    Bytes there;
+    std::uint64_t at = first_chunk_of(part, stream, stop);
+    std::uint64_t differing = at; // from here up to `at`: not written yet
+    while (at < part.end) {
+        throw_if_stopped(stop);
+        const SnapshotStream::Chunk chunk = stream.chunk_at(at, stop);
+        const std::uint64_t end =
+            chunk.is_hole ? std::min({chunk.end, part.end, at + piece_size}) : chunk.end;
+        there.resize(static_cast<std::size_t>(end - at));
+        file.file->read(at, there);
+        if (stream.chunk_equals(at, there, stop)) {
+            copy_bytes(file, stream, differing, at, buffer, stop);
+            differing = end;
+            if (events_.progress) {
+                events_.progress(0, 0, end - at);
+            }
         }
+        at = end;
     }
+    copy_bytes(file, stream, differing, at, buffer, stop);
+}
+
+/// One that began before is the other part's; of a hole each part has its own.
+std::uint64_t ClusterCopy::first_chunk_of(const Part& part, SnapshotStream& stream,
+                                          const std::stop_token& stop)
+{
+    if (part.begin == part.end) {
+        return part.end;
+    }
+    const SnapshotStream::Chunk chunk = stream.chunk_at(part.begin, stop);
+    return chunk.is_hole || chunk.begin == part.begin ? part.begin : chunk.end;
 }
 
 /// The last segment of a standby's log was not whole yet: a server takes no shorter ones.
@@ -128,7 +175,7 @@ void ClusterCopy::finish_file(File& done) const
     const bool is_short = done.place.is_log && entry.size < segment_size_ &&
                           !is_timeline_history_name(entry.path.substr(4));
     if (is_short) {
-        done.file->extend_to(segment_size_);
+        done.file->resize(segment_size_);
     }
     if (entry.modified) {
         done.file->set_time(entry.modified->seconds, entry.modified->nanoseconds);

@@ -14,7 +14,8 @@ namespace backstay::core
 {
 
 /// Copies files of a physical backup to their places on several threads, large ones in parts, so
-/// that a cluster of one large table keeps all threads busy. What was not waited for is stopped.
+/// that a cluster of one large table keeps all threads busy. Of a file that is there already only
+/// the chunks that differ are read and written. What was not waited for is stopped.
 class ClusterCopy
 {
 public:
@@ -41,6 +42,12 @@ private:
     };
     void work(const std::stop_token& stop);
     void copy(const Part& part, AlignedBuffer& buffer, const std::stop_token& stop);
+    void copy_bytes(File& file, SnapshotStream& stream, std::uint64_t begin, std::uint64_t end,
+                    AlignedBuffer& buffer, const std::stop_token& stop) const;
+    void copy_differing(File& file, SnapshotStream& stream, const Part& part, AlignedBuffer& buffer,
+                        const std::stop_token& stop) const;
+    static std::uint64_t first_chunk_of(const Part& part, SnapshotStream& stream,
+                                        const std::stop_token& stop);
     void finish_file(File& file) const;
 
     SnapshotView& view_;

@@ -19,8 +19,17 @@ constexpr std::uint64_t least_direct_size = 1 * MiB;
 
 ClusterFile::ClusterFile(const ClusterFolder& folder, const std::string& path, mode_t mode,
                          std::uint64_t size)
-    : name_(folder.path() + "/" + path), file_(folder.make_file(path, mode))
+    : name_(folder.path() + "/" + path)
 {
+    if (folder.is_adopted()) {
+        file_ = folder.open_own_file(path, mode);
+        was_there_ = static_cast<bool>(file_);
+    }
+    if (was_there_) {
+        resize(size);
+        return;
+    }
+    file_ = folder.make_file(path, mode);
     if (size < least_direct_size) {
         return;
     }
@@ -29,6 +38,13 @@ ClusterFile::ClusterFile(const ClusterFolder& folder, const std::string& path, m
         direct_ = folder.open_direct(path);
     } else if (errno == ENOSPC || errno == EDQUOT) {
         throw_system_error(errno, "cannot make room for the file", name_, ErrorCode::target);
+    }
+}
+
+void ClusterFile::read(std::uint64_t offset, MutableByteSpan bytes) const
+{
+    if (read_at(file_.get(), offset, bytes, name_) != bytes.size()) {
+        throw Error(ErrorCode::target, "the file changed while it was restored", name_);
     }
 }
 
@@ -52,10 +68,10 @@ void ClusterFile::write(std::uint64_t offset, const AlignedBuffer& bytes)
     }
 }
 
-void ClusterFile::extend_to(std::uint64_t size)
+void ClusterFile::resize(std::uint64_t size)
 {
     if (::ftruncate(file_.get(), static_cast<off_t>(size)) != 0) {
-        throw_system_error(errno, "cannot fill the file up", name_, ErrorCode::target);
+        throw_system_error(errno, "cannot set the size of the file", name_, ErrorCode::target);
     }
 }
 

@@ -5,7 +5,9 @@
 #include "target/tree_removal.hpp"
 
 #include <cerrno>
+#include <climits>
 #include <fcntl.h>
+#include <optional>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -34,11 +36,19 @@ FileOwner ClusterFolder::owner() const
     return {status.st_uid, status.st_gid, true};
 }
 
+void ClusterFolder::adopt()
+{
+    folder_ = open_root_folder(path_, false);
+    is_adopted_ = true;
+}
+
 void ClusterFolder::make(mode_t mode, const FileOwner& owner)
 {
     owner_ = owner;
-    was_made_ = state() == State::absent;
-    folder_ = open_root_folder(path_, true);
+    if (!is_adopted_) {
+        was_made_ = state() == State::absent;
+        folder_ = open_root_folder(path_, true);
+    }
     if (::fchmod(folder_.get(), mode) != 0) {
         throw_system_error(errno, "cannot set the mode", path_, ErrorCode::target);
     }
@@ -92,8 +102,33 @@ FileDescriptor ClusterFolder::open_direct(const std::string& path) const
         ::openat(folder_.get(), path.c_str(), O_WRONLY | O_DIRECT | O_NOFOLLOW | O_CLOEXEC));
 }
 
+FileDescriptor ClusterFolder::open_own_file(const std::string& path, mode_t mode) const
+{
+    FileDescriptor file(
+        ::openat(folder_.get(), path.c_str(), O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK));
+    struct stat status {
+    };
+    if (!file && errno == ENOENT) {
+        return file;
+    }
+    const bool is_own = file && ::fstat(file.get(), &status) == 0 && S_ISREG(status.st_mode) &&
+                        status.st_nlink == 1;
+    if (!is_own) {
+        remove(path, {});
+        return {};
+    }
+    if (::fchmod(file.get(), mode) != 0) {
+        throw_system_error(errno, "cannot set the mode", full(path), ErrorCode::target);
+    }
+    give(file.get(), path);
+    return file;
+}
+
 void ClusterFolder::make_link(const std::string& path, const std::string& to) const
 {
+    if (!link_target(path).empty()) {
+        remove(path, {});
+    }
     if (::symlinkat(to.c_str(), folder_.get(), path.c_str()) != 0) {
         throw_system_error(errno, "cannot make the link", full(path), ErrorCode::target);
     }
@@ -101,6 +136,65 @@ void ClusterFolder::make_link(const std::string& path, const std::string& to) co
                                       AT_SYMLINK_NOFOLLOW) != 0) {
         throw_system_error(errno, "cannot set the owner", full(path), ErrorCode::target);
     }
+}
+
+std::vector<std::pair<std::string, ClusterFolder::Kind>>
+ClusterFolder::list(const std::string& path) const
+{
+    std::vector<std::pair<std::string, Kind>> items;
+    const OpenedFolder folder = open_folder_below(folder_.get(), path);
+    if (!folder.descriptor) {
+        if (folder.error == ENOENT) {
+            return items;
+        }
+        throw_system_error(folder.error, "cannot look into the folder", full(path),
+                           ErrorCode::target);
+    }
+    for (std::string& name : list_folder(folder.descriptor.get(), full(path))) {
+        const std::optional<struct stat> status =
+            stat_child(folder.descriptor.get(), name, full(path) + "/" + name);
+        if (status) {
+            const Kind kind = S_ISREG(status->st_mode)   ? Kind::file
+                              : S_ISDIR(status->st_mode) ? Kind::folder
+                                                         : Kind::other;
+            items.emplace_back(std::move(name), kind);
+        }
+    }
+    return items;
+}
+
+bool ClusterFolder::has(const std::string& path) const
+{
+    return stat_child(folder_.get(), path, full(path)).has_value();
+}
+
+std::string ClusterFolder::link_target(const std::string& path) const
+{
+    std::string target(PATH_MAX, '\0');
+    const ssize_t size = ::readlinkat(folder_.get(), path.c_str(), target.data(), target.size());
+    target.resize(size > 0 ? static_cast<std::size_t>(size) : 0);
+    return target;
+}
+
+void ClusterFolder::rename(const std::string& from, const std::string& to) const
+{
+    if (::renameat(folder_.get(), from.c_str(), folder_.get(), to.c_str()) != 0) {
+        throw_system_error(errno, "cannot rename the file", full(from), ErrorCode::target);
+    }
+}
+
+void ClusterFolder::remove(const std::string& path, const std::stop_token& stop) const
+{
+    const SplitPath split = split_path(path);
+    const OpenedFolder parent = open_folder_below(folder_.get(), split.parent);
+    const auto failed = [](const std::string& what, const std::string& message) {
+        throw Error(ErrorCode::target, "cannot remove what the backup has not: " + message, what);
+    };
+    if (!parent.descriptor) {
+        throw_system_error(parent.error, "cannot look into the folder", full(path),
+                           ErrorCode::target);
+    }
+    remove_tree(parent.descriptor.get(), std::string(split.name), full(path), failed, stop);
 }
 
 void ClusterFolder::sync() const
@@ -121,7 +215,7 @@ void ClusterFolder::sync_folder(const std::string& path) const
 
 void ClusterFolder::remove() noexcept
 {
-    if (!folder_) {
+    if (!folder_ || is_adopted_) {
         return;
     }
     try {

@@ -4,14 +4,18 @@
 #include "target/postgres/file_owner.hpp"
 
 #include <cstdint>
+#include <stop_token>
 #include <string>
 #include <sys/types.h>
+#include <utility>
+#include <vector>
 
 namespace backstay::core
 {
 
 /// A folder that a restored cluster, or one of its tablespaces, goes into: absent or empty before,
-/// and so again after remove(). One thread at a time, except make_file().
+/// and so again after remove(), unless it was adopted. One thread at a time, except what opens and
+/// makes files.
 class ClusterFolder
 {
 public:
@@ -23,17 +27,34 @@ public:
     /// The owner of a folder that is there already.
     FileOwner owner() const;
 
+    /// Takes it with all that is in it: remove() leaves it as it is then. Throws Error.
+    void adopt();
+    bool is_adopted() const { return is_adopted_; }
     /// Makes it, and its parents, if it is absent. Throws Error.
     void make(mode_t mode, const FileOwner& owner);
     void make_folder(const std::string& path, mode_t mode) const;
     /// A new file for writing. Thread-safe. Throws Error.
     FileDescriptor make_file(const std::string& path, mode_t mode) const;
+    /// A file that may be written in place, for nothing else has a name for it; with this mode and
+    /// owner then. Empty if there is none: what has the name otherwise is removed. Thread-safe.
+    FileDescriptor open_own_file(const std::string& path, mode_t mode) const;
     FileDescriptor open_file(const std::string& path) const;
     /// For writing past the page cache; none if the file system does not let us. Thread-safe.
     FileDescriptor open_direct(const std::string& path) const;
+    /// In the place of one that is there.
     void make_link(const std::string& path, const std::string& to) const;
     /// For what was opened by make_file().
     void give(int descriptor, const std::string& path) const;
+
+    enum class Kind : std::uint8_t { file, folder, other };
+    /// Names in the folder `path`; none if there is no such folder. Throws Error.
+    std::vector<std::pair<std::string, Kind>> list(const std::string& path) const;
+    bool has(const std::string& path) const;
+    /// "" if there is no such link.
+    std::string link_target(const std::string& path) const;
+    void rename(const std::string& from, const std::string& to) const;
+    /// As a whole, where it is a folder. Throws Error{target, cancelled}.
+    void remove(const std::string& path, const std::stop_token& stop) const;
 
     /// All that was written to its file system is durable afterwards. Throws Error{target}.
     void sync() const;
@@ -50,6 +71,7 @@ private:
     FileDescriptor folder_;
     FileOwner owner_;
     bool was_made_ = false;
+    bool is_adopted_ = false;
 };
 
 } // namespace backstay::core

@@ -86,6 +86,9 @@ std::optional<ClusterLayout::Place> ClusterLayout::place_of(const std::string& p
     if (path == "backup_manifest") {
         return Place{&data_, path, false};
     }
+    if (path == "data/recovery.signal" || path == "data/standby.signal") {
+        return std::nullopt; // a copy recovers as it is told, and is no standby of that primary
+    }
     if (path.starts_with("data/")) {
         return Place{&data_, path.substr(5), false};
     }

@@ -1,8 +1,10 @@
 #include "target/postgres/cluster_target.hpp"
 
 #include "base/worker_group.hpp"
+#include "postgres/log_file.hpp"
 #include "postgres/log_position.hpp"
 #include "target/postgres/cluster_copy.hpp"
+#include "target/postgres/cluster_delta.hpp"
 #include "target/postgres/cluster_start.hpp"
 
 #include <fmt/format.h>
@@ -19,9 +21,7 @@ constexpr std::size_t piece_size = 1 * MiB;
 constexpr std::size_t most_of_control_file = 64 * KiB;
 constexpr std::size_t most_of_settings = 64 * MiB;
 constexpr mode_t group_bits = 0050;
-constexpr const char* control_file = "global/pg_control";
 constexpr const char* settings_file = "postgresql.auto.conf";
-constexpr const char* standby_file = "standby.signal";
 
 bool has_content(const Entry& entry)
 {
@@ -61,14 +61,15 @@ public:
             pg_ctl_ = find_pg_ctl(options_.program_folder, cluster_.version / 10000, stop);
         }
         layout_.emplace(options_.directory, cluster_, options_.tablespaces);
+        if (options_.delta && layout_->data().state() == ClusterFolder::State::filled) {
+            plan_delta(view, events, stop);
+            return;
+        }
         plan_folder(layout_->data(), events);
         for (const auto& [oid, folder] : layout_->spaces()) {
             plan_folder(*folder, events);
         }
-        const auto self = view.lookup("");
-        if (events.plan && self && self->subtree) {
-            events.plan({PlanStep::Kind::space, "", "", self->subtree->bytes, ""});
-        }
+        plan_room(view, events);
     }
 
     void run(SnapshotView& view, const TargetEvents& events, const std::stop_token& stop) override
@@ -79,12 +80,16 @@ public:
         for (const auto& [oid, folder] : layout_->spaces()) {
             folder->make(0700, owner_);
         }
-        copy_all(view, events, stop);
-        mark_log_as_archived(view);
-        add_recovery(view, stop);
+        if (delta_) {
+            begin_delta(view, stop);
+        }
+        layout_->data().make_folder("pg_tblspc", cluster_.folder_mode);
         for (const auto& [oid, folder] : layout_->spaces()) {
             layout_->data().make_link("pg_tblspc/" + std::to_string(oid), folder->path());
         }
+        copy_all(view, events, stop);
+        mark_log_as_archived(view);
+        add_recovery(view, stop);
         tell_configuration(view, events);
     }
 
@@ -107,8 +112,8 @@ public:
         for (const auto& [oid, folder] : layout_->spaces()) {
             folder->sync();
         }
-        const FileDescriptor file = data.make_file(control_file, file_mode());
-        write_at(file.get(), 0, control_, control_file);
+        const FileDescriptor file = data.make_file(control_file_name, file_mode());
+        write_at(file.get(), 0, control_, control_file_name);
         if (::fsync(file.get()) != 0) {
             throw_system_error(errno, "cannot make the control file durable", data.path(),
                                ErrorCode::target);
@@ -116,6 +121,9 @@ public:
         data.sync_folder("global");
         data.sync_folder("");
         committed_ = true;
+        if (delta_) {
+            delta_->forget_old_control_file();
+        }
         if (options_.start) {
             start_cluster({pg_ctl_, options_.start_options}, data.path(), owner_, stop_);
         }
@@ -150,6 +158,63 @@ private:
                                  ? "it is not empty: give a folder that is absent or empty"
                                  : "a tablespace was there and something is: map it elsewhere";
         events.plan({PlanStep::Kind::conflict, "keep", folder.path(), 0, advice});
+    }
+
+    static void plan_room(SnapshotView& view, const TargetEvents& events)
+    {
+        const auto self = view.lookup("");
+        if (events.plan && self && self->subtree) {
+            events.plan({PlanStep::Kind::space, "", "", self->subtree->bytes, ""});
+        }
+    }
+
+    void plan_delta(SnapshotView& view, const TargetEvents& events, const std::stop_token& stop)
+    {
+        bool may_go_on = plan_adoption(layout_->data(), events);
+        for (const auto& [oid, folder] : layout_->spaces()) {
+            if (folder->state() != ClusterFolder::State::filled) {
+                plan_folder(*folder, events);
+            } else {
+                may_go_on = plan_adoption(*folder, events) && may_go_on;
+            }
+        }
+        if (!may_go_on || !events.plan) {
+            return;
+        }
+        delta_->for_each_surplus(
+            view,
+            [&events](const ClusterFolder& folder, const std::string& path) {
+                events.plan({PlanStep::Kind::step, "remove", folder.path() + "/" + path, 0, ""});
+            },
+            stop);
+        plan_room(view, events);
+    }
+
+    /// Whether the folder may be changed.
+    bool plan_adoption(ClusterFolder& folder, const TargetEvents& events)
+    {
+        folder.adopt();
+        if (!delta_) {
+            delta_.emplace(*layout_, cluster_);
+        }
+        const std::string objection = delta_->objection(folder);
+        if (events.plan && objection.empty()) {
+            events.plan({PlanStep::Kind::step, "update", folder.path(), 0, ""});
+        } else if (events.plan) {
+            events.plan({PlanStep::Kind::conflict, "keep", folder.path(), 0, objection});
+        }
+        return objection.empty();
+    }
+
+    void begin_delta(SnapshotView& view, const std::stop_token& stop) const
+    {
+        delta_->hide();
+        delta_->for_each_surplus(
+            view,
+            [&stop](const ClusterFolder& folder, const std::string& path) {
+                folder.remove(path, stop);
+            },
+            stop);
     }
 
     void choose_owner(const TargetEvents& events)
@@ -194,12 +259,12 @@ private:
         while (auto entry = cursor->next()) {
             throw_if_stopped(stop);
             std::optional<Place> place = layout_->place_of(entry->path);
-            if (!place || layout_->is_data(*place, standby_file)) {
-                continue; // a copy is no standby of the original's primary
+            if (!place) {
+                continue;
             }
             if (entry->kind == EntryKind::directory) {
                 place->folder->make_folder(place->path, entry->mode.value_or(0700) & 07777);
-            } else if (layout_->is_data(*place, control_file)) {
+            } else if (layout_->is_data(*place, control_file_name)) {
                 control_ = read_all(view, *entry, most_of_control_file, stop);
             } else if (has_content(*entry)) {
                 copy.add(std::move(*entry), std::move(*place));
@@ -217,8 +282,7 @@ private:
     /// What is not as the snapshot has it.
     bool is_ours(const Place& place) const
     {
-        return layout_->is_data(place, settings_file) || layout_->is_data(place, control_file) ||
-               layout_->is_data(place, standby_file);
+        return layout_->is_data(place, settings_file) || layout_->is_data(place, control_file_name);
     }
 
     /// Links are made anew, to where the tablespaces go.
@@ -295,6 +359,7 @@ private:
     const PostgresDirectoryOptions options_;
     ClusterRecord cluster_;
     std::optional<ClusterLayout> layout_; ///< from plan() on
+    std::optional<ClusterDelta> delta_;   ///< if it goes into a cluster that is there
     FileOwner owner_;
     Bytes control_; ///< written at last
     bool committed_ = false;

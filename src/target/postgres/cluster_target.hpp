@@ -11,7 +11,8 @@ namespace backstay::core
 {
 
 struct PostgresDirectoryOptions {
-    std::string directory; ///< absent or empty
+    std::string directory; ///< absent or empty, unless `delta`
+    bool delta = false;    ///< or it holds another state of the same cluster
     TablespaceMapping tablespaces;
     RecoveryOptions recovery;
     std::string owner; ///< USER or USER:GROUP; "": see docs/guides/postgresql.md
@@ -25,6 +26,10 @@ struct PostgresDirectoryOptions {
 /// makes it consistent, so that a server started on it recovers as asked. Nothing that is there is
 /// touched: folders must be absent or empty. The control file comes last, when all else is durable:
 /// before that no server starts on it. What was not committed is removed.
+///
+/// With `delta` a folder may hold another state of the same cluster, on which no server runs: what
+/// is equal is left, the rest rewritten in place or removed. What was not committed stays as it is,
+/// without a control file, and the next restore with `delta` takes it up.
 std::unique_ptr<Target> make_postgres_directory_target(PostgresDirectoryOptions options);
 
 } // namespace backstay::core
