@@ -94,6 +94,21 @@ void set_max_unused(const std::string& text, core::PruneOptions& options)
         "max-unused");
 }
 
+core::ThawOptions thaw_options(const OptionSet& set)
+{
+    core::ThawOptions options;
+    const std::string how = set.text("thaw");
+    options.action = how == "ask"    ? core::ThawOptions::Action::ask
+                     : how == "wait" ? core::ThawOptions::Action::wait
+                                     : core::ThawOptions::Action::none;
+    const std::string tier = set.text("thaw-tier");
+    options.wish.tier = tier == "bulk"        ? core::ThawWish::Tier::bulk
+                        : tier == "expedited" ? core::ThawWish::Tier::expedited
+                                              : core::ThawWish::Tier::standard;
+    options.wish.days = static_cast<std::uint32_t>(set.number("thaw-days"));
+    return options;
+}
+
 } // namespace
 
 core::SnapshotFilter filter_of(const OptionSet& set)
@@ -190,6 +205,7 @@ core::RestoreOptions restore_options(const OptionSet& set)
     options.verify = set.flag("verify");
     options.dry_run = set.flag("dry-run");
     options.list = set.flag("list");
+    options.thaw = thaw_options(set);
     return options;
 }
 

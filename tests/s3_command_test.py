@@ -3,6 +3,7 @@
 it says when it may not or cannot. s3_command_test.py COMMAND"""
 
 import contextlib
+import http.client
 import http.server
 import json
 import os
@@ -344,6 +345,90 @@ def serving(handler, context=None):
         server.server_close()
 
 
+class Glacier(http.server.BaseHTTPRequestHandler):
+    """In front of the real server, which has no archive: objects in `looks` lie in one, and are out when they have been looked at so often."""
+
+    protocol_version = "HTTP/1.1"
+    looks = {}  # path: None until it is asked for
+    tiers = []
+
+    def answer(self):
+        path, _, query = self.path.partition("?")
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        left = self.looks.get(path, 0)
+        if query == "restore=":
+            self.tiers.append(body.decode().split("<Tier>")[1].split("<")[0])
+            self.looks[path] = 2
+            self.reply(202, [], b"")
+        elif self.command == "GET" and left != 0:
+            self.reply(403, [], b"<Error><Code>InvalidObjectState</Code><Message>Brr.</Message></Error>")
+        else:
+            self.pass_on(path, left, body)
+
+    do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = answer
+
+    def pass_on(self, path, left, body):
+        behind = http.client.HTTPConnection(SERVER.http.removeprefix("http://"))
+        behind.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
+        for name, value in self.headers.items():  # as they were signed
+            behind.putheader(name, value)
+        behind.endheaders(body)
+        reply = behind.getresponse()
+        headers = [(name, value) for name, value in reply.getheaders() if name.lower() not in ("content-length", "connection", "transfer-encoding")]
+        if self.command == "HEAD" and path in self.looks:
+            headers.append(("x-amz-storage-class", "GLACIER"))
+            if left is not None:
+                headers.append(("x-amz-restore", f'ongoing-request="{"true" if left else "false"}"'))
+                self.looks[path] = max(left - 1, 0)
+        self.reply(reply.status, headers, reply.read(), reply.getheader("Content-Length"))
+        behind.close()
+
+    def reply(self, status, headers, body, size=None):
+        self.send_response_only(status)
+        for name, value in headers:
+            self.send_header(name, value)
+        if status != 204:
+            self.send_header("Content-Length", size or str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+def packs_in_an_archive_are_thawed_and_restored(place):
+    bucket = use_bucket(place)
+    live = place.path / "live"
+    make_files(live, count=30, largest=400_000)
+    place.run("init")
+    place.run("backup", live)
+    sizes = {key: len(client().get(bucket, key)) for key in client().keys(bucket) if "/packs/" in key}
+    archived = [key for key, size in sizes.items() if size > 1_000_000]
+    assert archived and len(archived) < len(sizes), sizes
+    restore = ("restore", f"latest:{live}", "--to", place.path / "back")
+    with serving(Glacier) as port:
+        place.environment["BACKSTAY_REPOSITORY"] = f"s3+http://127.0.0.1:{port}/{bucket}/some/prefix"
+        Glacier.looks.update({f"/{bucket}/{key}": None for key in archived})
+        place.run(*restore, status=1)
+        one_sentence(place, "archive storage class", "--thaw")
+        place.run(*restore, "--thaw-tier", "bulk", status=2)
+        place.run(*restore, "--thaw", "ask", "--dry-run")
+        told = f"{len(archived)} of {len(archived)} packs of data"
+        assert told in place.stderr and "lie in the archive" in place.stderr and not Glacier.tiers, place.stderr
+        shutil.rmtree(place.path / "back", ignore_errors=True)
+        place.run(*restore, "--thaw", "ask", "--thaw-tier", "bulk", status=1)
+        assert "run the same again later" in place.stderr and not (place.path / "back").exists(), place.stderr
+        assert Glacier.tiers == ["Bulk"] * len(archived), Glacier.tiers
+        place.run("cat", f"latest:{max(live.rglob('file *'), key=lambda file: file.stat().st_size)}", status=1)
+        assert "archive storage class" in place.stderr, place.stderr
+        records = place.json(*restore, "--thaw", "wait", "--verify")
+        thaws = [record for record in records if record["type"] == "thaw" and record["contents"] == "data"]
+        assert thaws[0]["packs_thawing"] == len(archived) and thaws[-1]["packs_thawing"] == 0, thaws
+        assert records[-1]["verdict"] == "ok" and len(Glacier.tiers) == len(archived), records
+    done = subprocess.run(["diff", "-r", live, place.path / "back"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
 def a_region_that_stays_wrong_is_named(place):
     use_bucket(place)
     with serving(Elsewhere) as port:
@@ -380,6 +465,7 @@ TESTS = [
     a_bucket_can_be_tried_before_it_holds_anything,
     locks_are_put_on_all_that_is_stored,
     requests_are_few_and_counted_as_the_server_counts_them,
+    packs_in_an_archive_are_thawed_and_restored,
     a_region_that_stays_wrong_is_named,
     an_expired_certificate_is_said_to_be_expired,
 ]

@@ -27,7 +27,8 @@ int run(Invocation& invocation)
     const backstay::Target target = backstay::Target::archive(invocation.engine(), options);
     const backstay::Repository repository = invocation.repository();
     const backstay::Snapshot snapshot = invocation.snapshot(repository, name);
-    return run_job(invocation, snapshot.restore(path, target, nullptr, &invocation.cancel()),
+    const backstay::Options reading = invocation.options("restore");
+    return run_job(invocation, snapshot.restore(path, target, &reading, &invocation.cancel()),
                    {{}, [&](const backstay::Record& summary) {
                         invocation.terminal().say(fmt::format(
                             "{} entries exported, {}{}", summary.number("entries"),
@@ -44,8 +45,9 @@ Command export_command()
             "Write a snapshot, or a part of it, as an archive",
             "backstay -r /mnt/backups export latest:/etc --format tar.zst -o etc.tar.zst",
             {{"SNAPSHOT[:PATH]", "A snapshot, and what of it"}},
-            {"target.archive", "filter"},
-            {"path", "descriptor", "kind"},
+            {"target.archive", "restore", "filter"},
+            {"path", "descriptor", "kind", "include", "exclude", "include-file", "strip-components",
+             "verify", "dry-run", "list"},
             {{"output", "FILE", "The archive's file (default: standard output)", 'o'}},
             run};
 }

@@ -52,6 +52,27 @@ void show_traffic(Invocation& invocation)
     }
 }
 
+/// How far the packs that are needed have come out of the store's archive.
+void show_thaw(Invocation& invocation, const backstay::Record& record)
+{
+    const bool all_asked = record.number("packs_archived") == 0;
+    const std::int64_t coming = record.number("packs_thawing");
+    if (all_asked && coming == 0) {
+        return;
+    }
+    std::string line = fmt::format(
+        "{} of {} packs of {} ({} of {}) {}", all_asked ? coming : record.number("packs_archived"),
+        record.number("packs"), record.text("contents"),
+        size_text(static_cast<std::uint64_t>(
+            record.number(all_asked ? "bytes_thawing" : "bytes_archived"))),
+        size_text(static_cast<std::uint64_t>(record.number("bytes"))),
+        all_asked ? "are on their way out of the archive" : "lie in the archive");
+    if (!all_asked && coming > 0) {
+        line += fmt::format(", {} more are on their way out", coming);
+    }
+    invocation.terminal().say(line);
+}
+
 void show(Invocation& invocation, const backstay::Record& record, const Printing& printing)
 {
     const std::string type = record.type();
@@ -62,6 +83,8 @@ void show(Invocation& invocation, const backstay::Record& record, const Printing
         invocation.terminal().result(record);
     } else if (type == "problem") {
         show_problem(invocation, record);
+    } else if (type == "thaw") {
+        show_thaw(invocation, record);
     } else if (type == "notice") {
         invocation.terminal().say(record.text("message"));
     } else if (type != "summary" && printing.show) {

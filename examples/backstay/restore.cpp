@@ -89,6 +89,11 @@ void refuse_idle_options(const Invocation& invocation)
             throw UsageError(fmt::format("--{} is for files, not for PostgreSQL", key));
         }
     }
+    for (const char* key : {"thaw-tier", "thaw-days"}) {
+        if (!invocation.has("thaw") && invocation.has(key)) {
+            throw UsageError(fmt::format("--{} needs --thaw ask or --thaw wait", key));
+        }
+    }
     for (const char* key : of_servers) {
         if (!invocation.has(to_server) && invocation.has(key)) {
             throw UsageError(fmt::format("--{} needs --{} CONNINFO", key, to_server));

@@ -254,6 +254,11 @@ constexpr OptionSpec restore[] = {
     flag("verify", "Read everything again afterwards and compare"),
     flag("dry-run", "Only tell what would be done"),
     flag("list", "Tell each entry"),
+    choice("thaw", "no", "no|ask|wait", "HOW",
+           "Packs in an archive class of S3: have them given out, and end (ask) or wait"),
+    choice("thaw-tier", "standard", "standard|bulk|expedited", "TIER",
+           "How fast the archive gives out, and at what price"),
+    ranged("thaw-days", K::number, "7", 1, 3650, "DAYS", "How long they can be read then"),
 };
 constexpr OptionSpec filter[] = {
     many("host", K::text, "HOST", "Only snapshots of this host"),

@@ -2,6 +2,7 @@
 
 #include "base/error.hpp"
 #include "engine/directory_restore.hpp"
+#include "engine/restore_thaw.hpp"
 #include "engine/snapshot_access.hpp"
 
 #include <utility>
@@ -76,12 +77,13 @@ void tell_damaged_segments(const SnapshotAccess& access, JobContext& context)
     }
 }
 
-Record restore_parts(Repository& repository, SnapshotAccess& access,
+Record restore_parts(Repository& repository, SnapshotAccess& access, RestoreThaw& thaw,
                      const std::vector<RestorePart>& parts, DirectoryTargetOptions target,
                      const RestoreOptions& options, const EngineLimits& limits, JobContext& context)
 {
     const std::stop_token& stop = context.stop();
     tell_damaged_segments(access, context);
+    thaw.bring_data(parts);
     for (const RestorePart& part : parts) {
         const auto self = access.at(part.path)->lookup("");
         if (self && self->subtree) {
@@ -120,8 +122,10 @@ Record restore_to_directory(Repository& repository, const Snapshot& snapshot,
 {
     SnapshotAccess access(repository, snapshot, limits, SnapshotAccess::Announce::yes,
                           context.stop());
-    return restore_parts(repository, access, parts_of(snapshot, path), std::move(target), options,
-                         limits, context);
+    RestoreThaw thaw(repository, access, options, limits, context);
+    thaw.bring_metadata();
+    return restore_parts(repository, access, thaw, parts_of(snapshot, path), std::move(target),
+                         options, limits, context);
 }
 
 Record restore_in_place(Repository& repository, const Snapshot& snapshot, const std::string& path,
@@ -130,6 +134,8 @@ Record restore_in_place(Repository& repository, const Snapshot& snapshot, const 
 {
     SnapshotAccess access(repository, snapshot, limits, SnapshotAccess::Announce::yes,
                           context.stop());
+    RestoreThaw thaw(repository, access, options, limits, context);
+    thaw.bring_metadata();
     const std::string where = snapshot_path(path);
     std::vector<RestorePart> parts;
     for (const SnapshotSource& source : snapshot.record.sources) {
@@ -156,7 +162,8 @@ Record restore_in_place(Repository& repository, const Snapshot& snapshot, const 
     }
     target.path = "/";
     target.create_root = false;
-    return restore_parts(repository, access, parts, std::move(target), options, limits, context);
+    return restore_parts(repository, access, thaw, parts, std::move(target), options, limits,
+                         context);
 }
 
 Record restore_to_target(Repository& repository, const Snapshot& snapshot, const std::string& path,
@@ -166,6 +173,9 @@ Record restore_to_target(Repository& repository, const Snapshot& snapshot, const
     const std::stop_token& stop = context.stop();
     SnapshotAccess access(repository, snapshot, limits, SnapshotAccess::Announce::yes, stop);
     tell_damaged_segments(access, context);
+    RestoreThaw thaw(repository, access, options, limits, context);
+    thaw.bring_metadata();
+    thaw.bring_data({{path, ""}});
     const std::unique_ptr<RepositoryView> view = access.at(path);
     RestoreFigures figures;
     std::atomic<bool> conflict{false};

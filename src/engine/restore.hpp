@@ -11,6 +11,17 @@
 namespace backstay::core
 {
 
+/// What to do about packs that lie in an archive of the store (ObjectStore::readiness()).
+struct ThawOptions {
+    enum class Action {
+        none, ///< read, and fail at the first
+        ask,  ///< have them given out, and end before anything is restored
+        wait, ///< and wait until they are
+    };
+    Action action = Action::none;
+    ThawWish wish;
+};
+
 struct RestoreOptions {
     std::vector<std::string> include; ///< gitignore patterns; empty: everything
     std::vector<std::string> exclude;
@@ -18,6 +29,7 @@ struct RestoreOptions {
     bool verify = false;  ///< afterwards read everything again and compare
     bool dry_run = false; ///< only "step", "conflict" and "space" records
     bool list = false;    ///< an "entry" record an entry made
+    ThawOptions thaw;
 };
 
 /// Restores `path` of a snapshot (see docs: "" the whole, each source under its name; "/…" inside

@@ -1,0 +1,389 @@
+#include "engine/restore_thaw.hpp"
+
+#include "engine/restore.hpp"
+#include "support/sample_backup.hpp"
+#include "support/sample_repository.hpp"
+#include "support/sample_snapshots.hpp"
+#include "support/temp_dir.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <doctest/doctest.h>
+#include <filesystem>
+#include <map>
+#include <mutex>
+#include <set>
+#include <thread>
+
+using namespace backstay::core;
+
+namespace
+{
+
+/// A store in memory, some of whose packs lie in an archive.
+class ArchiveStore : public MemoryStore
+{
+public:
+    StoreDescription describe(const std::stop_token& stop) override
+    {
+        StoreDescription description = MemoryStore::describe(stop);
+        description.archives_objects = true;
+        return description;
+    }
+
+    std::size_t get(const std::string& key, std::uint64_t offset, MutableByteSpan buffer,
+                    const std::stop_token& stop) override
+    {
+        demand_ready(key);
+        return MemoryStore::get(key, offset, buffer, stop);
+    }
+
+    Readiness readiness(const std::string& key, const std::stop_token& stop) override
+    {
+        if (!MemoryStore::stat(key, stop)) {
+            throw Error(ErrorCode::not_found, "there is no such object", key);
+        }
+        const std::lock_guard lock(mutex_);
+        ++looks;
+        return state_of(key);
+    }
+
+    Readiness thaw(const std::string& key, const ThawWish& wish,
+                   const std::stop_token& /*stop*/) override
+    {
+        const std::lock_guard lock(mutex_);
+        if (failures > 0) {
+            --failures;
+            throw Error(ErrorCode::unavailable, "the test's fault", key);
+        }
+        const Readiness found = state_of(key);
+        if (found == Readiness::archived) {
+            asked.push_back(key);
+            last_wish = wish;
+            states_[key] = Readiness::thawing;
+            return Readiness::thawing;
+        }
+        return found;
+    }
+
+    void archive(const std::string& key) { set(key, Readiness::archived); }
+    /// What was asked for is there.
+    void give_out()
+    {
+        const std::lock_guard lock(mutex_);
+        for (auto& [key, state] : states_) {
+            state = state == Readiness::thawing ? Readiness::ready : state;
+        }
+    }
+
+    std::vector<std::string> asked; ///< for, in this order
+    ThawWish last_wish;
+    int failures = 0; ///< of the next requests
+    int looks = 0;
+
+private:
+    void set(const std::string& key, Readiness state)
+    {
+        const std::lock_guard lock(mutex_);
+        states_[key] = state;
+    }
+    Readiness state_of(const std::string& key) const
+    {
+        const auto found = states_.find(key);
+        return found == states_.end() ? Readiness::ready : found->second;
+    }
+    void demand_ready(const std::string& key)
+    {
+        const std::lock_guard lock(mutex_);
+        if (state_of(key) != Readiness::ready) {
+            throw Error(ErrorCode::denied, "it lies in the archive", key);
+        }
+    }
+
+    std::mutex mutex_; // guards all that is written above
+    std::map<std::string, Readiness> states_;
+};
+
+/// Two snapshots, of "first", and of that and "second": each file in a pack of its own.
+struct Rig {
+    Rig()
+    {
+        back_up(*repository, Files{{"first", seeded_bytes(1, 100'000)}});
+        first = new_packs();
+        back_up(*repository,
+                Files{{"first", seeded_bytes(1, 100'000)}, {"second", seeded_bytes(2, 200'000)}});
+        second = new_packs();
+        snapshot = list_snapshots(*repository, {}).snapshots.back();
+        options.thaw.action = ThawOptions::Action::ask;
+    }
+
+    struct Packs {
+        std::string data;
+        std::string metadata;
+    };
+
+    /// That of the data is the larger one.
+    Packs new_packs()
+    {
+        std::vector<std::pair<std::uint64_t, std::string>> found;
+        store->list("packs/", Freshness::fresh,
+                    [&](const ObjectInfo& object) {
+                        if (known.insert(object.key).second) {
+                            found.emplace_back(object.size, object.key);
+                        }
+                    },
+                    {});
+        REQUIRE(found.size() == 2);
+        std::sort(found.begin(), found.end());
+        return {found[1].second, found[0].second};
+    }
+
+    void archive_data()
+    {
+        store->archive(first.data);
+        store->archive(second.data);
+    }
+
+    /// What a restore of all does first. `pause` is called instead of waiting.
+    void bring(const std::function<void(double)>& pause = {})
+    {
+        SnapshotAccess access(*repository, snapshot, small_limits(), SnapshotAccess::Announce::no,
+                              {});
+        RestoreThaw thaw(
+            *repository, access, options, small_limits(), records.context(),
+            {[] { return 0.0; }, [&](double seconds, const std::stop_token&) { pause(seconds); }});
+        thaw.bring_metadata();
+        thaw.bring_data({{"data", ""}});
+    }
+
+    Record restore()
+    {
+        DirectoryTargetOptions target;
+        target.path = folder / "back";
+        return restore_to_directory(*repository, snapshot, "data", target, options, small_limits(),
+                                    records.context());
+    }
+
+    std::shared_ptr<ArchiveStore> store = std::make_shared<ArchiveStore>();
+    std::shared_ptr<Repository> repository = init_sample(store);
+    std::set<std::string> known;
+    Packs first;
+    Packs second;
+    Snapshot snapshot;
+    RestoreOptions options;
+    EmittedRecords records;
+    TempDir folder;
+};
+
+bool says(const std::optional<Error>& error, std::string_view text)
+{
+    return error && std::string_view(error->what()).find(text) != std::string_view::npos;
+}
+
+} // namespace
+
+TEST_CASE("a restore asks the archive once for what it needs, ends, and goes through later")
+{
+    Rig rig;
+    rig.archive_data();
+    rig.options.thaw.wish = {ThawWish::Tier::bulk, 3};
+    const auto error = error_of([&] { rig.restore(); });
+    REQUIRE(error);
+    CHECK(error->code() == ErrorCode::unavailable);
+    CHECK(says(error, "2 packs of data"));
+    CHECK(says(error, "run the same again later"));
+    CHECK_FALSE(std::filesystem::exists(rig.folder / "back/first"));
+    CHECK(rig.store->last_wish.tier == ThawWish::Tier::bulk);
+    CHECK(rig.store->last_wish.days == 3);
+    CHECK(error_name_of([&] { rig.restore(); }) == "unavailable");
+    CHECK(rig.store->asked.size() == 2);
+    rig.store->give_out();
+    CHECK(rig.restore().text("verdict") == "ok");
+    CHECK(std::filesystem::file_size(rig.folder / "back/second") == 200'000);
+    CHECK(rig.store->asked.size() == 2);
+}
+
+TEST_CASE(
+    "without being told to, nothing is asked of an archive, and the restore fails by its word")
+{
+    Rig rig;
+    rig.archive_data();
+    rig.options.thaw.action = ThawOptions::Action::none;
+    CHECK(says(error_of([&] { rig.restore(); }), "it lies in the archive"));
+    CHECK(rig.store->asked.empty());
+    CHECK(rig.store->looks == 0);
+}
+
+TEST_CASE("a dry run tells what would be asked for, and asks for nothing")
+{
+    Rig rig;
+    rig.archive_data();
+    rig.options.dry_run = true;
+    rig.restore();
+    CHECK(rig.store->asked.empty());
+    const Record& told = rig.records.all().at(1);
+    CHECK(told.text("type") == "thaw");
+    CHECK(told.text("contents") == "data");
+    CHECK(told.number("packs") == 2);
+    CHECK(told.number("packs_archived") == 2);
+    CHECK(told.number("packs_thawing") == 0);
+    CHECK(told.number("bytes_archived") == told.number("bytes"));
+    CHECK(told.number("bytes") > 300'000);
+}
+
+TEST_CASE("only packs with what is restored are asked for")
+{
+    Rig rig;
+    rig.archive_data();
+    rig.options.include = {"second"};
+    CHECK(error_name_of([&] { rig.restore(); }) == "unavailable");
+    CHECK(rig.store->asked == std::vector<std::string>{rig.second.data});
+}
+
+TEST_CASE("waiting goes on, ever more seldom, until everything is out")
+{
+    Rig rig;
+    rig.archive_data();
+    rig.options.thaw.action = ThawOptions::Action::wait;
+    std::vector<double> pauses;
+    rig.bring([&](double seconds) {
+        pauses.push_back(seconds);
+        if (pauses.size() == 9) {
+            rig.store->give_out();
+        }
+    });
+    CHECK(pauses == std::vector<double>{5, 10, 20, 40, 80, 160, 320, 600, 600});
+    CHECK(rig.store->asked.size() == 2);
+    CHECK(rig.restore().text("verdict") == "ok");
+}
+
+TEST_CASE("what came out first and ended before the rest was out is asked for again")
+{
+    Rig rig;
+    rig.archive_data();
+    rig.options.thaw.action = ThawOptions::Action::wait;
+    int rounds = 0;
+    rig.bring([&](double) {
+        rig.store->give_out();
+        if (++rounds == 2) { // the first is out and looked at no more
+            rig.store->archive(rig.first.data);
+        } else if (rounds == 1) {
+            rig.store->archive(rig.second.data);
+        }
+    });
+    CHECK(rig.store->asked.size() == 4);
+    CHECK(rig.restore().text("verdict") == "ok");
+}
+
+TEST_CASE("where metadata lies in the archive, too, it comes first")
+{
+    Rig rig;
+    rig.archive_data();
+    rig.store->archive(rig.first.metadata);
+    rig.store->archive(rig.second.metadata);
+    SUBCASE("and a restore that does not wait is run three times")
+    {
+        CHECK(says(error_of([&] { rig.restore(); }), "packs of metadata"));
+        CHECK(rig.store->asked.size() == 2);
+        rig.store->give_out();
+        CHECK(says(error_of([&] { rig.restore(); }), "packs of data"));
+        CHECK(rig.store->asked.size() == 4);
+        rig.store->give_out();
+    }
+    SUBCASE("and one that waits, waits twice")
+    {
+        rig.options.thaw.action = ThawOptions::Action::wait;
+        int rounds = 0;
+        rig.bring([&](double) {
+            ++rounds;
+            rig.store->give_out();
+        });
+        CHECK(rounds == 2);
+    }
+    SUBCASE("and a dry run can tell no more")
+    {
+        rig.options.dry_run = true;
+        CHECK(says(error_of([&] { rig.restore(); }), "the metadata lies in the archive itself"));
+        CHECK(rig.store->asked.empty());
+        rig.options.dry_run = false;
+        rig.options.thaw.action = ThawOptions::Action::wait;
+        rig.bring([&](double) { rig.store->give_out(); });
+    }
+    CHECK(rig.restore().text("verdict") == "ok");
+}
+
+TEST_CASE(
+    "a store that is out of reach for a while does not end the wait, one that stays away does")
+{
+    Rig rig;
+    rig.archive_data();
+    rig.options.thaw.action = ThawOptions::Action::wait;
+    SUBCASE("for a while")
+    {
+        int rounds = 0;
+        rig.bring([&](double) {
+            rig.store->failures = ++rounds <= 3 ? 1 : 0;
+            if (rounds == 5) {
+                rig.store->give_out();
+            }
+        });
+        CHECK(rounds == 5);
+        CHECK(rig.records.texts("notice", "message").size() == 3);
+    }
+    SUBCASE("for good")
+    {
+        int rounds = 0;
+        CHECK(error_name_of([&] {
+                  rig.bring([&](double) {
+                      ++rounds;
+                      rig.store->failures = 1000;
+                  });
+              }) == "unavailable");
+        CHECK(rounds == 6);
+    }
+}
+
+TEST_CASE("a wait is cancelled at once")
+{
+    Rig rig;
+    rig.archive_data();
+    rig.options.thaw.action = ThawOptions::Action::wait;
+    std::stop_source stop;
+    JobContext context(stop.get_token());
+    SnapshotAccess access(*rig.repository, rig.snapshot, small_limits(),
+                          SnapshotAccess::Announce::no, {});
+    RestoreThaw thaw(*rig.repository, access, rig.options, small_limits(), context);
+    std::chrono::steady_clock::time_point stopped;
+    std::thread stopper([&] {
+        std::this_thread::sleep_for(std::chrono::milliseconds(300));
+        stopped = std::chrono::steady_clock::now();
+        stop.request_stop();
+    });
+    CHECK(error_name_of([&] { thaw.bring_data({{"data", ""}}); }) == "cancelled");
+    const auto ended = std::chrono::steady_clock::now();
+    stopper.join();
+    CHECK(ended - stopped < std::chrono::milliseconds(200));
+}
+
+TEST_CASE("a pack that has gone is left to the restore, which tells what is lost")
+{
+    Rig rig;
+    rig.store->remove(rig.second.data, {});
+    rig.bring();
+    CHECK(rig.restore().text("verdict") == "problems");
+}
+
+TEST_CASE("a store without an archive is asked for nothing")
+{
+    SampleRepository sample;
+    back_up(*sample.repository, monday());
+    RestoreOptions options;
+    options.thaw.action = ThawOptions::Action::wait;
+    EmittedRecords records;
+    TempDir folder;
+    DirectoryTargetOptions target;
+    target.path = folder / "back";
+    restore_to_directory(*sample.repository, list_snapshots(*sample.repository, {}).snapshots[0],
+                         "data", target, options, small_limits(), records.context());
+    CHECK(records.texts("thaw", "contents").empty());
+}
