@@ -5,10 +5,12 @@
 #include "store/retrying_store.hpp"
 #include "store/store_uri.hpp"
 
+using backstay::capi::EngineState;
 using backstay::capi::guarded;
 using backstay::capi::need;
 using backstay::core::OptionSet;
 using backstay::core::Record;
+using backstay::core::RetryingStore;
 using backstay::core::S3Options;
 
 namespace
@@ -37,9 +39,10 @@ std::optional<backstay::core::AwsCredentials> s3_credentials(const OptionSet& se
     return given;
 }
 
-S3Options s3_options(const OptionSet& set)
+S3Options s3_options(const EngineState& engine, const OptionSet& set)
 {
     S3Options options;
+    options.http.bandwidth = {engine.limit_upload(), engine.limit_download()};
     options.region = set.text("s3-region");
     options.profile = set.text("s3-profile");
     options.endpoint = set.text("s3-endpoint");
@@ -76,8 +79,8 @@ S3Options s3_options(const OptionSet& set)
     return options;
 }
 
-std::shared_ptr<backstay::core::ObjectStore> open_uri(backstay::capi::EngineState& engine,
-                                                      const std::string& uri, const OptionSet& set)
+std::shared_ptr<backstay::core::ObjectStore> open_uri(EngineState& engine, const std::string& uri,
+                                                      const OptionSet& set)
 {
     constexpr std::string_view memory = "memory:";
     if (uri.starts_with(memory)) {
@@ -85,7 +88,16 @@ std::shared_ptr<backstay::core::ObjectStore> open_uri(backstay::capi::EngineStat
     }
     const auto use = set.flag("create") ? backstay::core::StoreUse::create
                                         : backstay::core::StoreUse::open_existing;
-    return backstay::core::open_store_uri(uri, use, s3_options(set));
+    return backstay::core::open_store_uri(uri, use, s3_options(engine, set));
+}
+
+/// A bucket's client paces the bytes themselves; any other store whole objects.
+RetryingStore::Limits limits_of(const EngineState& engine, const std::string& uri)
+{
+    if (backstay::core::is_bucket_uri(uri)) {
+        return {};
+    }
+    return {engine.limit_upload(), engine.limit_download(), 0};
 }
 
 Record describe(const backstay::core::StoreDescription& store)
@@ -129,10 +141,8 @@ backstay_status backstay_store_open(backstay_engine* engine, const char* uri,
         const OptionSet& set = backstay::capi::options_or_default(options, "store", storage);
         backstay::core::throw_if_stopped(backstay::capi::stop_of(cancel));
         auto inner = open_uri(*state, &need(uri, "uri"), set);
-        auto retrying = std::make_shared<backstay::core::RetryingStore>(
-            std::move(inner), backstay::core::RetryPolicy{},
-            backstay::core::RetryingStore::Limits{state->limit_upload(), state->limit_download(),
-                                                  0});
+        auto retrying = std::make_shared<RetryingStore>(
+            std::move(inner), backstay::core::RetryPolicy{}, limits_of(*state, uri));
         *store = new backstay_store{state, std::move(retrying),
                                     backstay::core::parse_request_prices(set.text("s3-prices"))};
         return BACKSTAY_OK;

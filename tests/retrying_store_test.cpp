@@ -342,13 +342,13 @@ TEST_CASE("uploads and downloads keep to their rates, failed attempts included")
     for (int i = 0; i < 10; ++i) {
         store.create("up/" + std::to_string(i), seeded_bytes(1, 1000), {});
     }
-    CHECK(rig.time.now == doctest::Approx(9)); // the first one goes at once
+    CHECK(rig.time.now == doctest::Approx(10));
     rig.time.now = 1000;
     Bytes buffer(1000);
     for (int i = 0; i < 10; ++i) {
         CHECK(store.get("up/" + std::to_string(i), 0, buffer, {}) == 1000);
     }
-    CHECK(rig.time.now == doctest::Approx(1000 + 18));
+    CHECK(rig.time.now == doctest::Approx(1000 + 20));
     rig.time.now = 2000;
     rig.time.pauses.clear();
     rig.fail(3, ErrorCode::unavailable);
@@ -423,11 +423,10 @@ TEST_CASE("a stop ends a pause, a wait for the rate and a wait for its turn at o
     CHECK(stopped_after([&](const std::stop_token& stop) { pausing.stat("x", stop); }) < 5);
 
     RetryingStore slow(disk, RetryPolicy{}, {1, 0, 0});
-    slow.create("a", seeded_bytes(1, 100), {});
     CHECK(stopped_after([&](const std::stop_token& stop) {
-              slow.create("b", seeded_bytes(1, 100), stop);
+              slow.create("a", seeded_bytes(1, 100), stop);
           }) < 5);
-    CHECK_FALSE(disk->stat("b", {}));
+    CHECK_FALSE(disk->stat("a", {}));
 
     std::stop_source busy;
     inner->before = [&](Operation, const std::string&) {

@@ -17,6 +17,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "support"))
 from command_line import run_all  # noqa: E402
+from postgres_server import PostgresServer, TOOLS, make_reachable, run_as_owner  # noqa: E402
 from rgw import Rgw  # noqa: E402
 from s3_client import S3Client  # noqa: E402
 
@@ -159,6 +160,43 @@ def a_gateway_that_is_killed_and_comes_back_loses_nothing(place):
     assert place.summary("check", "--read-data")["verdict"] == "ok"
     assert_restores(place, kept["snapshot"], live / "folder 0")
     assert_restores(place, place.summary("backup", live)["snapshot"], live)
+
+
+def a_limit_holds_from_the_first_byte_on(place):
+    use_bucket(place)
+    place.run("init")
+    live = place.path / "live"
+    live.mkdir()
+    (live / "random").write_bytes(os.urandom(3 << 20))
+    began = time.monotonic()
+    snapshot = place.summary("--limit-upload", "1MiB", "backup", live)["snapshot"]
+    assert 2.5 < time.monotonic() - began < 12
+    began = time.monotonic()
+    place.run("--limit-download", "1MiB", "restore", snapshot, "--to", place.path / "copy")
+    assert 2.5 < time.monotonic() - began < 12
+
+
+def postgresql_goes_into_a_bucket_and_comes_back(place):
+    use_bucket(place)
+    place.run("init")
+    with PostgresServer(place.path / "server") as server:
+        server.tool("pgbench", "-i", "-q", "-s", "2", "postgres")
+        server.sql("create database second")
+        server.sql("create table one as select g from generate_series(1, 1000) g", database="second")
+        physical = place.summary("backup", "--postgres", server.conninfo(), "--method", "physical", "--checkpoint", "fast")["snapshot"]
+        place.run("backup", "--postgres", server.conninfo(), "--method", "logical")
+        server.sql("drop table one", database="second")
+        place.run("restore", "latest", "--to-postgres", server.conninfo(), "--database", "second=third")
+        assert server.value("select count(*) from one", database="third") == "1000"
+    data = place.path / "restored" / "data"
+    make_reachable(data)
+    data.chmod(0o700)
+    place.run("restore", physical, "--to-postgres-directory", data)
+    run_as_owner(TOOLS / "pg_verifybackup", "-q", data)
+    with PostgresServer(place.path / "restored", data=data) as copy:
+        copy.wait_until("select not pg_is_in_recovery()", wait=60)
+        assert copy.value("select count(*) from pgbench_accounts") == "200000"
+        assert copy.value("select count(*) from one", database="second") == "1000"
 
 
 def a_gateway_that_stays_away_is_a_clear_error(place):
@@ -457,6 +495,8 @@ TESTS = [
     several_writers_share_a_bucket,
     of_several_inits_one_wins,
     a_gateway_that_is_killed_and_comes_back_loses_nothing,
+    a_limit_holds_from_the_first_byte_on,
+    postgresql_goes_into_a_bucket_and_comes_back,
     a_gateway_that_stays_away_is_a_clear_error,
     what_is_wrong_is_said_in_one_sentence,
     a_writer_who_may_not_delete_goes_on_making_backups,

@@ -37,12 +37,13 @@ double random_fraction()
     return word / 4294967296.0;
 }
 
-/// Gives out so many bytes a second; what is taken early is waited for. Thread-safe.
-class TokenBucket
+/// Lets so many bytes a second pass; who brings some waits for the time that they take.
+/// Thread-safe.
+class Pace
 {
 public:
-    /// `waiting` must outlive the bucket.
-    TokenBucket(std::uint64_t rate, const Waiting& waiting)
+    /// `waiting` must outlive it.
+    Pace(std::uint64_t rate, const Waiting& waiting)
         : rate_(static_cast<double>(rate)), waiting_(waiting), next_(waiting.now())
     {
     }
@@ -56,8 +57,8 @@ public:
         {
             const std::lock_guard lock(mutex_);
             const double now = waiting_.now();
-            wait = std::max(0.0, next_ - now);
             next_ = std::max(next_, now) + static_cast<double>(bytes) / rate_;
+            wait = next_ - now;
         }
         if (wait > 0) {
             waiting_.pause(wait, stop);
@@ -122,8 +123,8 @@ struct RetryingStore::State {
     std::shared_ptr<ObjectStore> inner;
     RetryPolicy policy;
     Waiting waiting;
-    TokenBucket upload;
-    TokenBucket download;
+    Pace upload;
+    Pace download;
     AdaptiveGate gate;
     RetryBudget budget;
     std::atomic<std::uint64_t> retries = 0;

@@ -67,6 +67,12 @@ std::string path_of_file_url(const std::string& uri)
 
 } // namespace
 
+bool is_bucket_uri(const std::string& uri)
+{
+    const std::string_view scheme = scheme_of(uri);
+    return scheme == "s3" || scheme == "s3+http" || scheme == "s3+https";
+}
+
 std::shared_ptr<ObjectStore> open_store_uri(const std::string& uri, StoreUse use,
                                             const S3Options& s3)
 {
@@ -83,7 +89,7 @@ std::shared_ptr<ObjectStore> open_store_uri(const std::string& uri, StoreUse use
     if (scheme == "file") {
         return std::make_shared<LocalStore>(path_of_file_url(uri), mode);
     }
-    if (scheme == "s3" || scheme == "s3+http" || scheme == "s3+https") {
+    if (is_bucket_uri(uri)) {
         return std::make_shared<S3Store>(uri, s3);
     }
     throw Error(

@@ -18,4 +18,7 @@ enum class StoreUse { open_existing, create };
 std::shared_ptr<ObjectStore> open_store_uri(const std::string& uri, StoreUse use,
                                             const S3Options& s3 = {});
 
+/// Whether it names a bucket, whose client keeps to a bandwidth by itself.
+bool is_bucket_uri(const std::string& uri);
+
 } // namespace backstay::core
