@@ -223,6 +223,25 @@ TEST_CASE("a slot that was taken out of the keyring opens nothing")
     CHECK(fresh.error(sample_key()) == "denied");
 }
 
+TEST_CASE("a store with any number of key slots does not keep us busy for ever")
+{
+    Fresh fresh(passphrase("correct horse"));
+    SlotRecord slot = decode_slot(decode_envelope(fresh.made.slot_object).body);
+    slot.cost = {1, 8};
+    for (int i = 0; i < 65; ++i) {
+        slot.id = random_id<SlotId>();
+        Envelope envelope;
+        envelope.type = ObjectType::slot;
+        envelope.body = encode_slot(slot);
+        fresh.store.create(slot_key(slot.id), encode_envelope(envelope), {});
+    }
+    fresh.store.remove(slot_key(fresh.made.slot), {});
+    const auto error = error_of([&] { fresh.open(passphrase("correct horse")); });
+    REQUIRE(error);
+    CHECK(error->code() == ErrorCode::key);
+    CHECK(std::string(error->what()).find("first 64") != std::string::npos);
+}
+
 TEST_CASE("a cost that would exhaust the machine is not paid")
 {
     Fresh fresh(sample_key());

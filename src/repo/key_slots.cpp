@@ -188,9 +188,13 @@ SlotRecord read_slot(ObjectStore& store, const std::string& key, const ConfigRec
     return slot;
 }
 
+/// Each costs a key derivation, so a store with thousands of them could keep us busy for hours.
+constexpr std::size_t most_passphrases_tried = 64;
+
 /// What was met on the way to a slot that opens.
 struct SlotsTried {
     std::size_t fitting = 0; ///< were tried with what the user brought
+    std::size_t passphrases = 0;
     std::size_t need_none = 0;
     std::size_t slots = 0;
     std::optional<Error> damage; ///< the first
@@ -240,6 +244,15 @@ OpenedSlot open_slot(ObjectStore& store, const std::vector<std::string>& slots,
         try {
             const SlotRecord slot = read_slot(store, key, config, stop);
             tried.need_none += slot.opener == SlotRecord::Opener::none;
+            if (slot.opener == SlotRecord::Opener::passphrase && credentials.passphrase &&
+                ++tried.passphrases > most_passphrases_tried) {
+                throw Error(ErrorCode::key,
+                            fmt::format("none of the first {} key slots opens with this "
+                                        "passphrase, and no more are tried: remove those that "
+                                        "nobody uses, or give a key file",
+                                        most_passphrases_tried),
+                            "keys/");
+            }
             const auto opened_by = naming(key, [&] { return key_by(slot, credentials); });
             if (!opened_by) {
                 continue;
