@@ -7,6 +7,8 @@
 #include "support/sample_snapshots.hpp"
 
 #include <doctest/doctest.h>
+#include <map>
+#include <set>
 
 using namespace backstay::core;
 
@@ -31,7 +33,128 @@ std::vector<std::string> complaints(SampleSnapshots& sample)
     return told;
 }
 
+/// Does not hand out some objects.
+class DenyingStore : public MemoryStore
+{
+public:
+    explicit DenyingStore(const std::map<std::string, Bytes>& contents)
+    {
+        for (const auto& [key, bytes] : contents) {
+            create(key, bytes, {});
+        }
+    }
+
+    std::size_t get(const std::string& key, std::uint64_t offset, MutableByteSpan buffer,
+                    const std::stop_token& stop) override
+    {
+        const auto found = refusals.find(key);
+        if (found != refusals.end()) {
+            throw Error(found->second, "it is in an archive", key);
+        }
+        return MemoryStore::get(key, offset, buffer, stop);
+    }
+
+    std::map<std::string, ErrorCode> refusals; ///< to be changed while nobody asks
+};
+
+/// A repository with packs of data of `count` snapshots.
+struct DenyingRig {
+    explicit DenyingRig(int count)
+    {
+        SampleSnapshots sample;
+        SnapshotRecord about;
+        for (int i = 0; i < count; ++i) {
+            about = after(sample.commit({{"files/a", {{}, std::to_string(i)}}}, about));
+        }
+        store = std::make_shared<DenyingStore>(contents_of(sample.store()));
+        repository = open_sample(store);
+        const auto index = BlobIndex::load(*repository, {}, Freshness::fresh, {});
+        for (std::uint32_t pack = 0; pack < index->packs(); ++pack) {
+            if (index->frame(pack, 0).key_class == KeyClass::data) {
+                data_packs.push_back(pack_key(index->pack(pack).id));
+            }
+        }
+    }
+
+    Record check(EmittedRecords& emitted)
+    {
+        CheckOptions options;
+        options.read_data = 100;
+        EngineLimits limits = small_limits();
+        limits.threads = 1; // so that records come one at a time
+        return run_check(*repository, options, limits, emitted.context());
+    }
+
+    void spoil(const std::string& key)
+    {
+        Bytes bytes = get_object(*store, key, MiB, {});
+        bytes[bytes.size() / 2] ^= 1;
+        store->remove(key, {});
+        store->create(key, bytes, {});
+    }
+
+    std::shared_ptr<DenyingStore> store;
+    std::shared_ptr<Repository> repository;
+    std::vector<std::string> data_packs;
+};
+
 } // namespace
+
+TEST_CASE("packs that the store does not hand out are listed, and the others checked all the same")
+{
+    DenyingRig rig(3);
+    REQUIRE(rig.data_packs.size() == 3);
+    rig.store->refusals = {{rig.data_packs[0], ErrorCode::denied},
+                           {rig.data_packs[2], ErrorCode::unavailable}};
+    EmittedRecords emitted;
+    const Record summary = rig.check(emitted);
+    CHECK(summary.number("packs_unread") == 2);
+    CHECK(summary.number("problems") == 2);
+    CHECK(summary.text("verdict") == "problems");
+    const std::vector<std::string> objects = emitted.texts("problem", "object");
+    CHECK(std::set<std::string>(objects.begin(), objects.end()) ==
+          std::set<std::string>{rig.data_packs[0], rig.data_packs[2]});
+    CHECK(emitted.texts("problem", "message") ==
+          std::vector<std::string>(2, "could not be read: it is in an archive"));
+    const std::vector<std::string> codes = emitted.texts("problem", "code");
+    CHECK(std::set<std::string>(codes.begin(), codes.end()) ==
+          std::set<std::string>{"denied", "unavailable"});
+
+    rig.spoil(rig.data_packs[1]); // damage is damage, whatever else was not read
+    CHECK(rig.check(emitted).text("verdict") == "damaged");
+}
+
+TEST_CASE("scrub lists what the store does not hand out, and goes on")
+{
+    DenyingRig rig(3);
+    rig.store->refusals = {{rig.data_packs[0], ErrorCode::denied},
+                           {rig.data_packs[1], ErrorCode::denied}};
+    EngineLimits limits = small_limits();
+    limits.threads = 1;
+    EmittedRecords emitted;
+    const Record summary = run_scrub(*rig.store, {}, limits, emitted.context());
+    CHECK(summary.number("objects_unread") == 2);
+    CHECK(summary.text("verdict") == "problems");
+    CHECK(emitted.texts("problem", "path").size() == 2);
+    rig.spoil(rig.data_packs[2]);
+    CHECK(run_scrub(*rig.store, {}, limits, emitted.context()).text("verdict") == "damaged");
+}
+
+TEST_CASE("a store that goes away ends a check with its error")
+{
+    DenyingRig rig(20);
+    for (const std::string& key : rig.data_packs) {
+        rig.store->refusals[key] = ErrorCode::denied;
+    }
+    EmittedRecords all_denied;
+    CHECK(rig.check(all_denied).number("packs_unread") == 20);
+    for (const std::string& key : keys_of(*rig.store, "packs/")) {
+        rig.store->refusals[key] = ErrorCode::unavailable;
+    }
+    EmittedRecords emitted;
+    CHECK(error_name_of([&] { rig.check(emitted); }) == "unavailable");
+    CHECK(emitted.texts("problem", "object").size() == 15);
+}
 
 TEST_CASE("a chain of snapshots that nobody touched is whole, forgotten ones or not")
 {
@@ -84,7 +207,7 @@ TEST_CASE("a snapshot that cannot be read is told once, not by its successor too
     CHECK(complaints(sample).size() == 1);
 }
 
-TEST_CASE("a pack that the store does not hand out is no damage: the check ends with its error")
+TEST_CASE("a pack that the store does not hand out is no damage")
 {
     SampleSnapshots sample;
     sample.commit({{"files/a", {{}, "1"}}});

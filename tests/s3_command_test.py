@@ -459,6 +459,9 @@ def packs_in_an_archive_are_thawed_and_restored(place):
         assert Glacier.tiers == ["Bulk"] * len(archived), Glacier.tiers
         place.run("cat", f"latest:{max(live.rglob('file *'), key=lambda file: file.stat().st_size)}", status=1)
         assert "archive storage class" in place.stderr, place.stderr
+        unread = [record for record in place.json("check", "--read-data", status=3) if record["type"] == "problem"]
+        assert sorted(record["object"] for record in unread) == sorted(key.removeprefix("some/prefix/") for key in archived), unread
+        assert {record["code"] for record in unread} == {"denied"}, unread
         records = place.json(*restore, "--thaw", "wait", "--verify")
         thaws = [record for record in records if record["type"] == "thaw" and record["contents"] == "data"]
         assert thaws[0]["packs_thawing"] == len(archived) and thaws[-1]["packs_thawing"] == 0, thaws

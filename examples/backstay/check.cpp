@@ -27,10 +27,15 @@ void finish(Invocation& invocation, const backstay::Record& summary)
                         size_text(static_cast<std::uint64_t>(summary.number("bytes_unindexed"))),
                         problems == 0 ? "; prune removes them" : ", or named by what is lost"));
     }
-    terminal.result(problems == 0
-                        ? "the repository is whole"
-                        : terminal.red(fmt::format("the repository is damaged: {} problem{}",
-                                                   problems, problems == 1 ? "" : "s")));
+    if (problems == 0) {
+        terminal.result("the repository is whole");
+    } else if (summary.text("verdict") == "problems") {
+        terminal.result(fmt::format("no damage was found, but {} of the packs could not be read",
+                                    summary.number("packs_unread")));
+    } else {
+        terminal.result(terminal.red(fmt::format("the repository is damaged: {} problem{}",
+                                                 problems, problems == 1 ? "" : "s")));
+    }
 }
 
 int run(Invocation& invocation)

@@ -6,6 +6,7 @@
 #include "engine/log_retention.hpp"
 #include "engine/marks.hpp"
 #include "engine/pack_check.hpp"
+#include "engine/unread_objects.hpp"
 #include "repo/blob_reader.hpp"
 #include "repo/session.hpp"
 #include "repo/snapshot_catalog.hpp"
@@ -35,6 +36,15 @@ std::vector<std::size_t> sample(std::size_t count, double percent, std::uint64_t
         chosen.push_back((i * count / std::max<std::size_t>(wanted, 1) + turn) % count);
     }
     return chosen;
+}
+
+/// Empty if the object is what its name says; else what is wrong.
+std::string check_object(ObjectStore& store, const std::string& key, std::uint64_t& bytes_read,
+                         const std::stop_token& stop)
+{
+    const auto name =
+        Id<struct ObjectNameTag>::parse(std::string_view(key).substr(key.rfind('/') + 1));
+    return name ? check_name(store, key, name->bytes, bytes_read, stop) : "its name is no SHA-256";
 }
 
 class Check
@@ -104,7 +114,8 @@ private:
         }
     }
 
-    void problem(const std::string& object, const std::string& path, const std::string& message)
+    void problem(const std::string& object, const std::string& path, const std::string& message,
+                 ErrorCode code = ErrorCode::damaged)
     {
         context_.progress().problems.fetch_add(1, std::memory_order_relaxed);
         Record record("problem");
@@ -112,7 +123,7 @@ private:
         if (!path.empty()) {
             record.set("path", RawText{path});
         }
-        record.set("code", error_code_name(ErrorCode::damaged)).set("message", message);
+        record.set("code", error_code_name(code)).set("message", message);
         context_.emit(std::move(record));
     }
 
@@ -268,10 +279,12 @@ private:
                     [this](const PackChecker::Damage& damage) { take_damage(damage); });
                 for (std::size_t at = next++; at < chosen.size(); at = next++) {
                     throw_if_stopped(stopped);
-                    const std::uint64_t bytes =
-                        checker.check(static_cast<std::uint32_t>(chosen[at]), stopped);
-                    context_.progress().bytes += bytes;
-                    bytes_checked_ += bytes;
+                    const auto pack = static_cast<std::uint32_t>(chosen[at]);
+                    unread_.pass_over(pack_key(index_->pack(pack).id), [&] {
+                        const std::uint64_t bytes = checker.check(pack, stopped);
+                        context_.progress().bytes += bytes;
+                        bytes_checked_ += bytes;
+                    });
                 }
             });
         }
@@ -287,8 +300,9 @@ private:
             .set("snapshots", static_cast<std::uint64_t>(list.snapshots.size()));
         record.set("packs", packs_).set("blobs", blobs_).set("blobs_unused", unused_blobs_);
         record.set("packs_unindexed", extra_packs_).set("bytes_unindexed", extra_bytes_);
+        record.set("packs_unread", unread_.count());
         record.set("bytes_checked", bytes_checked_.load()).set("problems", problems);
-        record.set("verdict", problems == 0 ? "ok" : "damaged");
+        record.set("verdict", verdict_of(problems, unread_.count()));
         record.set("seconds", Seconds{static_cast<std::int64_t>(context_.seconds()), 0});
         return record;
     }
@@ -301,6 +315,8 @@ private:
     std::shared_ptr<BlobIndex> index_;
     std::uint64_t packs_ = 0, blobs_ = 0, unused_blobs_ = 0, extra_packs_ = 0, extra_bytes_ = 0;
     std::atomic<std::uint64_t> bytes_checked_{0};
+    UnreadObjects unread_{[this](const std::string& key, ErrorCode code,
+                                 const std::string& message) { problem(key, "", message, code); }};
     std::mutex mutex_; // guards the two below while packs are read
     std::set<PackId> lost_packs_;
     std::set<std::pair<PackId, std::uint32_t>> lost_frames_;
@@ -335,6 +351,11 @@ Record run_scrub(ObjectStore& store, const ScrubOptions& options, const EngineLi
     }
     std::atomic<std::size_t> next{0};
     std::atomic<std::uint64_t> bytes{0};
+    const auto tell = [&context](const std::string& key, ErrorCode code,
+                                 const std::string& message) {
+        context.problem({"", key, static_cast<std::int32_t>(code), message});
+    };
+    UnreadObjects unread(tell);
     WorkerGroup group(stop);
     const unsigned readers = limits.readers(store, stop);
     for (unsigned i = 0; i < readers; ++i) {
@@ -342,18 +363,15 @@ Record run_scrub(ObjectStore& store, const ScrubOptions& options, const EngineLi
             for (std::size_t at = next++; at < chosen.size(); at = next++) {
                 throw_if_stopped(stopped);
                 const ObjectInfo& object = objects[chosen[at]];
-                std::uint64_t read = 0;
-                const auto name = Id<struct ObjectNameTag>::parse(
-                    std::string_view(object.key).substr(object.key.rfind('/') + 1));
-                const std::string wrong =
-                    name ? check_name(store, object.key, name->bytes, read, stopped)
-                         : "its name is no SHA-256";
-                bytes += read;
-                context.progress().bytes += read;
-                if (!wrong.empty()) {
-                    context.problem(
-                        {"", object.key, static_cast<std::int32_t>(ErrorCode::damaged), wrong});
-                }
+                unread.pass_over(object.key, [&] {
+                    std::uint64_t read = 0;
+                    const std::string wrong = check_object(store, object.key, read, stopped);
+                    bytes += read;
+                    context.progress().bytes += read;
+                    if (!wrong.empty()) {
+                        tell(object.key, ErrorCode::damaged, wrong);
+                    }
+                });
             }
         });
     }
@@ -363,8 +381,9 @@ Record run_scrub(ObjectStore& store, const ScrubOptions& options, const EngineLi
     Record record("summary");
     record.set("command", "scrub")
         .set("objects", static_cast<std::uint64_t>(chosen.size()))
+        .set("objects_unread", unread.count())
         .set("bytes_checked", bytes.load());
-    record.set("problems", problems).set("verdict", problems == 0 ? "ok" : "damaged");
+    record.set("problems", problems).set("verdict", verdict_of(problems, unread.count()));
     return record;
 }
 

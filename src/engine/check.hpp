@@ -18,7 +18,8 @@ struct CheckOptions {
 /// read_data packs hash to their names, directories agree with the index, every frame opens and
 /// every blob hashes to its id. Each damage is a "problem" with `object` and what it hurts
 /// (snapshots and paths, the first hundred). Says what the store was not proven to do. Summary:
-/// snapshots, packs, blobs, bytes_checked, unused bytes, problems, verdict: "ok" or "damaged".
+/// snapshots, packs, blobs, bytes_checked, unused bytes, problems, verdict: "ok", "problems" (packs
+/// that the store does not hand out, and nothing else) or "damaged".
 Record run_check(Repository& repository, const CheckOptions& options, const EngineLimits& limits,
                  JobContext& context);
 

@@ -26,7 +26,7 @@ public:
     using Problem = std::function<void(const Damage&)>;
     PackChecker(Repository& repository, const BlobIndex& index, Problem problem);
 
-    /// Bytes read.
+    /// Bytes read. Throws Error{denied, unavailable}: the store does not hand it out.
     std::uint64_t check(std::uint32_t pack, const std::stop_token& stop);
 
 private:
@@ -44,7 +44,8 @@ private:
 };
 
 /// The SHA-256 that a pack's or a segment's name claims, against its bytes, read in pieces. Empty:
-/// it is right; else what is wrong. Needs no key.
+/// it is right; else what is wrong. Needs no key. Throws Error{denied, unavailable}: the store does
+/// not hand it out.
 std::string check_name(ObjectStore& store, const std::string& key,
                        const std::array<std::uint8_t, 32>& name, std::uint64_t& bytes_read,
                        const std::stop_token& stop);
