@@ -2,6 +2,7 @@
 #include "handles.hpp"
 
 #include "base/worker_group.hpp"
+#include "net/pinned_key.hpp"
 #include "store/retrying_store.hpp"
 #include "store/store_uri.hpp"
 
@@ -57,6 +58,11 @@ S3Options s3_options(const EngineState& engine, const OptionSet& set)
     options.anonymous = set.flag("s3-anonymous");
     options.credentials = s3_credentials(set);
     options.http.tls.ca_file = set.text("s3-ca-file");
+    for (const std::string& given : set.texts("s3-pinned-key")) {
+        for (std::string& key : backstay::core::parse_pinned_keys(given)) {
+            options.http.tls.pinned_keys.push_back(std::move(key));
+        }
+    }
     options.http.tls.client_certificate = set.text("s3-client-certificate");
     options.http.tls.client_key = set.text("s3-client-key");
     options.connections = static_cast<std::uint32_t>(set.number("s3-connections"));

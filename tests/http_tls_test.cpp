@@ -1,5 +1,6 @@
 #include "net/http_client.hpp"
 
+#include "net/pinned_key.hpp"
 #include "support/fake_http_server.hpp"
 #include "support/test_certificate.hpp"
 
@@ -114,6 +115,32 @@ TEST_CASE_FIXTURE(Fixture, "a pinned key is demanded beside the authority")
 
     options.tls.pinned_keys = {"sha256//nonsense"};
     CHECK_THROWS_AS(HttpClient{options}, Error);
+}
+
+TEST_CASE("pinned keys are written as for curl, and anything else is refused")
+{
+    const std::string one = TestCertificate::authority().pin();
+    const std::string two = TestCertificate::authority().pin();
+    CHECK(parse_pinned_keys("sha256//" + one) == std::vector<std::string>{one});
+    CHECK(parse_pinned_keys("sha256//" + one + ";sha256//" + two) ==
+          std::vector<std::string>{one, two});
+    const std::vector<std::string> wrongs{"",
+                                          one,
+                                          "sha256/" + one,
+                                          "SHA256//" + one,
+                                          "sha256//",
+                                          "sha256//" + one + ";",
+                                          "sha256//" + one + ";" + two,
+                                          ";sha256//" + one,
+                                          "sha256//" + one + "=",
+                                          "sha256//" + one.substr(1),
+                                          "sha256//" + std::string(43, ' ') + "=",
+                                          "sha256//" + one.substr(0, 43) + "A",
+                                          "/etc/ssl/key.pem"};
+    for (const std::string& wrong : wrongs) {
+        CAPTURE(wrong);
+        CHECK_THROWS_AS(parse_pinned_keys(wrong), Error);
+    }
 }
 
 TEST_CASE_FIXTURE(Fixture, "a server that asks for a client's certificate gets it")

@@ -2,7 +2,9 @@
 """The command with a repository in a bucket of a real S3 server: plain and over TLS, by several at once, with the server killed, and what
 it says when it may not or cannot. s3_command_test.py COMMAND"""
 
+import base64
 import contextlib
+import hashlib
 import http.client
 import http.server
 import json
@@ -95,6 +97,22 @@ def an_authority_may_be_given_by_option(place):
     place.run("init", status=1)
     assert "authority that is not trusted" in place.stderr, place.stderr
     place.run("--s3-ca-file", ca_file, "init")
+
+
+def a_pinned_key_is_demanded_beside_the_authority(place):
+    use_bucket(place, tls=True)
+    host, port = SERVER.https.removeprefix("https://").split(":")
+    certificate = ssl.get_server_certificate((host, int(port)))
+    key = subprocess.run(["openssl", "x509", "-pubkey", "-noout"], input=certificate.encode(), capture_output=True, check=True).stdout
+    key = subprocess.run(["openssl", "pkey", "-pubin", "-outform", "der"], input=key, capture_output=True, check=True).stdout
+    right, wrong = (f"sha256//{base64.b64encode(hashlib.sha256(data).digest()).decode()}" for data in (key, b"another"))
+    place.run("--s3-pinned-key", right, "init")
+    place.run("--s3-pinned-key", f"{wrong};{right}", "snapshots")
+    place.run("--s3-pinned-key", wrong, "--s3-pinned-key", right, "snapshots")
+    place.run("--s3-pinned-key", wrong, "snapshots", status=1)
+    one_sentence(place, "another public key than the one pinned")
+    place.run("--s3-pinned-key", right.removeprefix("sha256//"), "snapshots", status=2)
+    one_sentence(place, "sha256//BASE64")
 
 
 def keys_may_come_from_a_profile(place):
@@ -494,6 +512,7 @@ TESTS = [
     round_trip_on_plain_http,
     round_trip_over_tls,
     an_authority_may_be_given_by_option,
+    a_pinned_key_is_demanded_beside_the_authority,
     keys_may_come_from_a_profile,
     several_writers_share_a_bucket,
     of_several_inits_one_wins,

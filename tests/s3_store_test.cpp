@@ -611,6 +611,14 @@ TEST_CASE("what the user pays, owns and encrypts goes with every request that as
     CHECK(seen[3].header("x-amz-storage-class").empty());
 }
 
+TEST_CASE("a pinned key of a server without TLS is refused as a mistake")
+{
+    S3Options options = options_for_fake();
+    options.http.tls.pinned_keys = {std::string(43, 'A') + "="};
+    CHECK(error_name_of([&] { S3Store("s3+http://localhost:1/bucket", options); }) == "invalid");
+    S3Store("s3+https://localhost:1/bucket", options);
+}
+
 TEST_CASE("many objects are removed a thousand at a time, those that may not be are named")
 {
     FakeS3Manners manners;

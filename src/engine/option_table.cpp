@@ -70,6 +70,8 @@ constexpr OptionSpec store[] = {
     {"s3-secret-key", K::secret, false, "", 0, 0, "", "", "Its secret"},
     {"s3-session-token", K::secret, false, "", 0, 0, "", "", "Its session token"},
     one("s3-ca-file", K::path, "", "FILE", "PEM file of the authorities to trust"),
+    many("s3-pinned-key", K::text, "sha256//HASH",
+         "The server must have this public key, too (as curl's --pinnedpubkey)"),
     one("s3-client-certificate", K::path, "", "FILE", "PEM file of a client certificate"),
     one("s3-client-key", K::path, "", "FILE", "PEM file of its key"),
     ranged("s3-connections", K::number, "8", 1, 64, "N",

@@ -3,6 +3,7 @@
 #include "base/error.hpp"
 #include "net/http_error.hpp"
 #include "net/http_log.hpp"
+#include "net/pinned_key.hpp"
 
 #include <algorithm>
 #include <fmt/format.h>
@@ -212,8 +213,7 @@ void check_options(const HttpClientOptions& options)
     check_readable(options.tls.client_certificate, "client certificate");
     check_readable(options.tls.client_key, "client certificate's key");
     for (const std::string& key : options.tls.pinned_keys) {
-        // 32 bytes in base64.
-        if (key.size() != 44 || key.back() != '=' || key.find(';') != std::string::npos) {
+        if (!is_pinned_key(key)) {
             throw Error(ErrorCode::invalid,
                         "a pinned key must be the SHA-256 of the public key in base64, 44 "
                         "characters",

@@ -83,6 +83,16 @@ AwsCredentialOptions credential_options(const S3Options& options, const AwsSetti
     return out;
 }
 
+/// A wish that would come to nothing is a mistake.
+void demand_tls_for_pins(const S3EndpointOptions& where, const TlsOptions& tls)
+{
+    if (!tls.pinned_keys.empty() && where.endpoint.starts_with("http://")) {
+        throw Error(ErrorCode::invalid,
+                    "a pinned key says nothing about a server without TLS: use https",
+                    where.endpoint);
+    }
+}
+
 } // namespace
 
 struct S3RequestSender::State {
@@ -114,6 +124,7 @@ struct S3RequestSender::State {
           where(endpoint_options(location, options, settings)),
           endpoint(resolve_s3_endpoint(location.bucket, where))
     {
+        demand_tls_for_pins(where, options.http.tls);
     }
 
     S3Endpoint current_endpoint() const
