@@ -470,7 +470,7 @@ def packs_in_an_archive_are_thawed_and_restored(place):
         place.run(*restore, "--thaw-tier", "bulk", status=2)
         place.run(*restore, "--thaw", "ask", "--dry-run")
         told = f"{len(archived)} of {len(archived)} packs of data"
-        assert told in place.stderr and "lie in the archive" in place.stderr and not Glacier.tiers, place.stderr
+        assert told in place.stderr and ") in the archive" in place.stderr and not Glacier.tiers, place.stderr
         shutil.rmtree(place.path / "back", ignore_errors=True)
         place.run(*restore, "--thaw", "ask", "--thaw-tier", "bulk", status=1)
         assert "run the same again later" in place.stderr and not (place.path / "back").exists(), place.stderr

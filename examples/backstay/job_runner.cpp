@@ -60,15 +60,15 @@ void show_thaw(Invocation& invocation, const backstay::Record& record)
     if (all_asked && coming == 0) {
         return;
     }
-    std::string line = fmt::format(
-        "{} of {} packs of {} ({} of {}) {}", all_asked ? coming : record.number("packs_archived"),
-        record.number("packs"), record.text("contents"),
-        size_text(static_cast<std::uint64_t>(
-            record.number(all_asked ? "bytes_thawing" : "bytes_archived"))),
-        size_text(static_cast<std::uint64_t>(record.number("bytes"))),
-        all_asked ? "are on their way out of the archive" : "lie in the archive");
+    std::string line = fmt::format("{} of {} packs of {} ({} of {}) {}",
+                                   all_asked ? coming : record.number("packs_archived"),
+                                   record.number("packs"), record.text("contents"),
+                                   size_text(static_cast<std::uint64_t>(record.number(
+                                       all_asked ? "bytes_thawing" : "bytes_archived"))),
+                                   size_text(static_cast<std::uint64_t>(record.number("bytes"))),
+                                   all_asked ? "on the way out of the archive" : "in the archive");
     if (!all_asked && coming > 0) {
-        line += fmt::format(", {} more are on their way out", coming);
+        line += fmt::format(", {} more on the way out", coming);
     }
     invocation.terminal().say(line);
 }

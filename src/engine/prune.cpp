@@ -6,6 +6,7 @@
 #include "engine/copy_forward.hpp"
 #include "engine/lock_upkeep.hpp"
 #include "engine/marks.hpp"
+#include "engine/pack_readiness.hpp"
 #include "engine/prune_plan.hpp"
 #include "engine/store_rights.hpp"
 #include "repo/blob_reader.hpp"
@@ -115,11 +116,49 @@ private:
             };
         }
         mark_snapshots(reader, list.snapshots, marks, findings, limits_, context_);
-        plan_ = plan_prune(measure_packs(*index, marks), options_);
+        plan_with_readable(measure_packs(*index, marks));
         choose_unindexed(*index, before);
         for (const PackId& pack : before.packs) {
             left_by_others_ += listed_.find(pack) != listed_.end() ? 1 : 0;
         }
+    }
+
+    /// A pack that lies in an archive stays as it is: what is used of it cannot be copied, and to
+    /// condemn it all the same would end this collection and all after it.
+    void plan_with_readable(std::vector<PackUse> packs)
+    {
+        std::uint64_t archived = 0;
+        for (bool found = true; found;) { // which makes others be chosen instead
+            plan_ = plan_prune(packs, options_);
+            const std::set<PackId> out_of_reach = archived_of(plan_.repack);
+            found = !out_of_reach.empty();
+            archived += out_of_reach.size();
+            for (PackUse& pack : packs) {
+                pack.archived = pack.archived || out_of_reach.contains(pack.id);
+            }
+        }
+        if (archived > 0) {
+            context_.emit(Record("notice").set(
+                "message", fmt::format("partly unused packs that stay as they are, for they lie in "
+                                       "an archive and cannot be read there: {}",
+                                       archived)));
+        }
+    }
+
+    std::set<PackId> archived_of(const std::vector<PackUse>& packs)
+    {
+        std::vector<PackId> ids;
+        for (const PackUse& pack : packs) {
+            ids.push_back(pack.id);
+        }
+        const std::vector<Readiness> states = look_at_packs(repository_, ids, limits_, stop_);
+        std::set<PackId> archived;
+        for (std::size_t at = 0; at < ids.size(); ++at) {
+            if (states[at] != Readiness::ready) {
+                archived.insert(ids[at]);
+            }
+        }
+        return archived;
     }
 
     static void demand_readable(const SnapshotList& list)

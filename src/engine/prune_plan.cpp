@@ -67,7 +67,7 @@ PrunePlan plan_prune(const std::vector<PackUse>& packs, const PruneOptions& opti
         }
         used += pack.used;
         unused += pack.unused_blobs > 0 ? pack.unused() : 0;
-        if (pack.unused_blobs > 0) {
+        if (pack.unused_blobs > 0 && !pack.archived) {
             candidates.push_back(pack);
         }
     }

@@ -19,6 +19,7 @@ struct PackUse {
     std::uint64_t unused_blobs = 0;
     bool condemned = false; ///< by an earlier collection
     bool metadata = false;
+    bool archived = false; ///< cannot be read, and so not be repacked
     std::uint64_t unused() const { return size - std::min(size, used); }
 };
 
@@ -36,8 +37,8 @@ struct PrunePlan {
 /// Use of every pack of the index, from marks over its ordinals.
 std::vector<PackUse> measure_packs(const BlobIndex& index, const Marks& marks);
 
-/// Packs without anything used go; of the others, the most wasteful are repacked until what is
-/// unused is within the limits.
+/// Packs without anything used go; of the others, the most wasteful that can be read are repacked
+/// until what is unused is within the limits.
 PrunePlan plan_prune(const std::vector<PackUse>& packs, const PruneOptions& options);
 
 } // namespace backstay::core

@@ -2,13 +2,12 @@
 
 #include "base/error.hpp"
 #include "base/size_text.hpp"
-#include "base/worker_group.hpp"
+#include "engine/pack_readiness.hpp"
 #include "repo/content_reader.hpp"
 
 #include <algorithm>
 #include <atomic>
 #include <fmt/format.h>
-#include <iterator>
 #include <utility>
 
 namespace backstay::core
@@ -26,38 +25,6 @@ constexpr double longest_pause = 600; // seconds
 constexpr std::size_t enough_to_go_on_waiting = 64;
 /// Rounds in a row that a store may be out of reach: about an hour.
 constexpr int most_failures = 6;
-
-/// Calls `each(at)` for 0 to `count` - 1 on several threads.
-template <typename Each>
-void for_all(std::size_t count, unsigned threads, const std::stop_token& stop, Each&& each)
-{
-    std::atomic<std::size_t> next{0};
-    WorkerGroup group(stop);
-    for (std::size_t i = 0; i < std::min<std::size_t>(threads, count); ++i) {
-        group.start("thaw", [&](const std::stop_token& stopped) {
-            for (std::size_t at = next++; at < count; at = next++) {
-                throw_if_stopped(stopped);
-                each(at, stopped);
-            }
-        });
-    }
-    group.join();
-    throw_if_stopped(stop);
-}
-
-/// What is missing is as ready as it ever will be: the restore tells what is lost by that.
-template <typename Body>
-Readiness or_missing(Body&& body)
-{
-    try {
-        return body();
-    } catch (const Error& error) {
-        if (error.code() != ErrorCode::not_found) {
-            throw;
-        }
-        return Readiness::ready;
-    }
-}
 
 } // namespace
 
@@ -171,9 +138,9 @@ void RestoreThaw::bring(const Packs& packs, Contents contents)
         tell(contents, packs, {}, coming);
         if (options_.thaw.action == Action::ask) {
             throw Error(ErrorCode::unavailable,
-                        fmt::format("{} packs of {} ({}) are on their way out of the archive: "
+                        fmt::format("{} pack{} of {} ({}) still on the way out of the archive: "
                                     "nothing was restored; run the same again later",
-                                    coming.size(), name_of(contents),
+                                    coming.size(), coming.size() == 1 ? "" : "s", name_of(contents),
                                     format_size(bytes_of(coming))));
         }
         wait_for(std::move(coming), packs, contents);
@@ -182,12 +149,8 @@ void RestoreThaw::bring(const Packs& packs, Contents contents)
 
 RestoreThaw::Found RestoreThaw::look(const Packs& packs)
 {
-    std::vector<Readiness> states(packs.size());
-    for_all(packs.size(), limits_.readers(repository_.store(), context_.stop()), context_.stop(),
-            [&](std::size_t at, const std::stop_token& stop) {
-                const std::string key = pack_key(access_.index().pack(packs[at]).id);
-                states[at] = or_missing([&] { return repository_.store().readiness(key, stop); });
-            });
+    const std::vector<Readiness> states =
+        look_at_packs(repository_, ids_of(packs), limits_, context_.stop());
     Found found;
     for (std::size_t at = 0; at < packs.size(); ++at) {
         if (states[at] != Readiness::ready) {
@@ -202,18 +165,18 @@ RestoreThaw::Found RestoreThaw::look(const Packs& packs)
 /// far as is known.
 RestoreThaw::Packs RestoreThaw::ask(const Packs& packs, std::size_t enough)
 {
-    std::vector<Readiness> states(packs.size(), Readiness::thawing);
     std::atomic<std::size_t> unready{0};
-    for_all(packs.size(), limits_.readers(repository_.store(), context_.stop()), context_.stop(),
-            [&](std::size_t at, const std::stop_token& stop) {
-                if (unready >= enough) {
-                    return;
-                }
-                const std::string key = pack_key(access_.index().pack(packs[at]).id);
-                states[at] = or_missing(
-                    [&] { return repository_.store().thaw(key, options_.thaw.wish, stop); });
-                unready += states[at] == Readiness::ready ? 0 : 1;
-            });
+    const std::vector<Readiness> states = ask_of_packs(
+        repository_, ids_of(packs), limits_,
+        [&](const std::string& key, const std::stop_token& stop) {
+            if (unready >= enough) {
+                return Readiness::thawing;
+            }
+            const Readiness found = repository_.store().thaw(key, options_.thaw.wish, stop);
+            unready += found == Readiness::ready ? 0 : 1;
+            return found;
+        },
+        context_.stop());
     Packs left;
     for (std::size_t at = 0; at < packs.size(); ++at) {
         if (states[at] != Readiness::ready) {
@@ -268,6 +231,16 @@ void RestoreThaw::tell(Contents contents, const Packs& all, const Packs& archive
     record.set("packs_thawing", static_cast<std::uint64_t>(thawing.size()));
     record.set("bytes_thawing", bytes_of(thawing));
     context_.emit(std::move(record));
+}
+
+std::vector<PackId> RestoreThaw::ids_of(const Packs& packs) const
+{
+    std::vector<PackId> ids;
+    ids.reserve(packs.size());
+    for (const std::uint32_t pack : packs) {
+        ids.push_back(access_.index().pack(pack).id);
+    }
+    return ids;
 }
 
 std::uint64_t RestoreThaw::bytes_of(const Packs& packs) const

@@ -46,6 +46,7 @@ private:
     Packs ask_again(const Packs& packs, int& failures);
     void wait_for(Packs packs, const Packs& all, Contents contents);
     void tell(Contents contents, const Packs& all, const Packs& archived, const Packs& thawing);
+    std::vector<PackId> ids_of(const Packs& packs) const;
     std::uint64_t bytes_of(const Packs& packs) const;
 
     Repository& repository_;
