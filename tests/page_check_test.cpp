@@ -123,3 +123,18 @@ TEST_CASE("relation files are told from the others by their names")
         CHECK_FALSE(relation_segment(other));
     }
 }
+
+TEST_CASE("pages out of a file's middle are checked by the blocks they are")
+{
+    constexpr std::uint32_t first = 131072;
+    PageCheck check(settings_with_start(UINT64_MAX), 1);
+    for (const std::uint32_t block : {3U, 4U, 900U}) {
+        check.seek(block);
+        check.update(page_of(first + block));
+    }
+    CHECK(check.count() == 0);
+    check.seek(7);
+    check.update(page_of(first + 8));
+    REQUIRE(check.count() == 1);
+    CHECK(check.bad()[0].block == first + 7);
+}

@@ -56,7 +56,63 @@ __attribute__((target("sse4.2"))) std::uint32_t by_instruction(std::uint32_t sta
 }
 #endif
 
+/// Sums are polynomials over GF(2) modulo the CRC's, x^0 in the highest bit.
+constexpr std::uint32_t one = 0x80000000;
+
+constexpr std::uint32_t product(std::uint32_t a, std::uint32_t b)
+{
+    std::uint32_t result = 0;
+    for (std::uint32_t bit = one; bit != 0; bit >>= 1) {
+        if ((a & bit) != 0) {
+            result ^= b;
+        }
+        b = (b >> 1) ^ ((b & 1) != 0 ? polynomial : 0);
+    }
+    return result;
+}
+
+/// The polynomial is x+1 times a primitive one of degree 31, so x to this power is 1 again.
+constexpr std::uint64_t order_of_x = 0x7FFFFFFF;
+
+/// x to the powers 1, 2, 4, 8…
+constexpr std::array<std::uint32_t, 31> make_powers()
+{
+    std::array<std::uint32_t, 31> powers{};
+    powers[0] = one >> 1;
+    for (std::size_t i = 1; i < powers.size(); ++i) {
+        powers[i] = product(powers[i - 1], powers[i - 1]);
+    }
+    return powers;
+}
+
+constexpr std::array<std::uint32_t, 31> powers = make_powers();
+
+std::uint32_t times_x_to(std::uint32_t sum, std::uint64_t exponent)
+{
+    for (std::size_t i = 0; exponent != 0; ++i, exponent >>= 1) {
+        if ((exponent & 1) != 0) {
+            sum = product(powers[i], sum);
+        }
+    }
+    return sum;
+}
+
+std::uint64_t bits_modulo_order(std::uint64_t bytes)
+{
+    return bytes % order_of_x * 8 % order_of_x;
+}
+
 } // namespace
+
+std::uint32_t crc32c_shift(std::uint32_t sum, std::uint64_t bytes)
+{
+    return times_x_to(sum, bits_modulo_order(bytes));
+}
+
+std::uint32_t crc32c_unshift(std::uint32_t sum, std::uint64_t bytes)
+{
+    return times_x_to(sum, order_of_x - bits_modulo_order(bytes));
+}
 
 void Crc32c::update(ByteSpan bytes)
 {

@@ -131,7 +131,7 @@ std::optional<std::uint32_t> relation_segment(std::string_view path)
 }
 
 PageCheck::PageCheck(Settings settings, std::uint32_t segment)
-    : settings_(settings), block_(segment * settings.segment_blocks)
+    : settings_(settings), first_(segment * settings.segment_blocks), block_(first_)
 {
 }
 

@@ -35,6 +35,9 @@ public:
 
     void update(ByteSpan bytes);
 
+    /// What comes next is this block of the segment. Requires: whole pages came before.
+    void seek(std::uint32_t block) { block_ = first_ + block; }
+
     struct Bad {
         std::uint32_t block; ///< of the relation, counted over its segments
         std::uint16_t stored;
@@ -49,6 +52,7 @@ private:
     void check(ByteSpan page);
 
     Settings settings_;
+    std::uint32_t first_; ///< block of the segment
     std::uint32_t block_;
     Bytes part_; ///< of a page that is not whole yet
     std::vector<Bad> bad_;

@@ -1,13 +1,16 @@
 #include "canonical.hpp"
 #include "postgres/cluster_record.hpp"
 #include "postgres/copy_message.hpp"
+#include "postgres/incremental_file.hpp"
 #include "postgres/log_file.hpp"
 #include "postgres/log_position.hpp"
 #include "postgres/manifest.hpp"
 #include "postgres/page_check.hpp"
 #include "postgres/tar_reader.hpp"
 
+#include <algorithm>
 #include <cstdio>
+#include <cstring>
 #include <memory>
 
 using namespace backstay::core;
@@ -59,6 +62,31 @@ void read_pages(ByteSpan bytes)
     }
 }
 
+void read_incremental(ByteSpan bytes)
+{
+    // The blocks' bytes are not there: a size that fits decides nothing else.
+    constexpr IncrementalBounds bounds{1024, 400};
+    std::uint32_t count = 0;
+    if (bytes.size() >= 2 * sizeof count) {
+        std::memcpy(&count, bytes.data() + sizeof count, sizeof count);
+    }
+    const std::uint64_t size = bytes.size() + std::uint64_t{count} * bounds.page_size;
+    const IncrementalHead head = read_incremental_head(
+        [&bytes](MutableByteSpan into) {
+            const std::size_t got = std::min(into.size(), bytes.size());
+            std::copy_n(bytes.begin(), got, into.begin());
+            bytes = bytes.subspan(got);
+            return got;
+        },
+        size, bounds);
+    if (!bytes.empty()) {
+        found("a head does not end where its blocks begin");
+    }
+    if (head.length() > bounds.segment_blocks || head.blocks.size() != count) {
+        found("a head says more than a segment holds");
+    }
+}
+
 void read_names(std::string_view text)
 {
     if (const auto position = parse_log_position(text);
@@ -72,6 +100,10 @@ void read_names(std::string_view text)
         }
     }
     relation_segment(text);
+    if (const std::string original = incremental_original(text);
+        !original.empty() && !relation_segment(original)) {
+        found("an incremental file is of no relation");
+    }
     if (is_segment_name(text) && !is_log_file_name(text)) {
         found("a segment is no file of the log");
     }
@@ -100,6 +132,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
             break;
         case 'b':
             decode_backup_message(bytes);
+            break;
+        case 'i':
+            read_incremental(bytes);
             break;
         case 'l':
             decode_log_message(bytes);
