@@ -1,9 +1,11 @@
 #include "engine/backup.hpp"
 #include "engine/check.hpp"
 #include "engine/forget.hpp"
+#include "engine/layered_view.hpp"
 #include "engine/prune.hpp"
 #include "engine/snapshot_access.hpp"
 #include "engine/verify.hpp"
+#include "support/fake_view.hpp"
 #include "support/faulty_store.hpp"
 #include "support/sample_backup.hpp"
 #include "support/sample_repository.hpp"
@@ -81,6 +83,69 @@ public:
     }
 };
 
+/// Says, of a file that the parent has, which stretches of that are there again.
+class KeepingSource : public MemorySource
+{
+public:
+    using Extent = SnapshotStream::Extent;
+    explicit KeepingSource(Files files) : MemorySource(std::move(files), 1) {}
+    std::vector<Extent> kept; ///< of every file
+    ChunkPolicy policy{ChunkPolicy::Kind::grid, 1024};
+
+    SessionPlan open(SnapshotView* parent, ProblemSink problems, std::stop_token stop) override
+    {
+        parent_ = parent != nullptr ? parent->committed() : nullptr;
+        return MemorySource::open(parent, std::move(problems), stop);
+    }
+    std::optional<SourceEntry> next(std::uint32_t lane) override
+    {
+        std::optional<SourceEntry> entry = MemorySource::next(lane);
+        if (entry) {
+            entry->policy = policy;
+            const auto before =
+                parent_ != nullptr ? parent_->lookup(entry->entry.path) : std::nullopt;
+            if (before && !kept.empty()) {
+                entry->kept_from = before->content;
+            }
+        }
+        return entry;
+    }
+    std::optional<Extent> next_kept(std::uint32_t, std::uint64_t, std::uint64_t offset) override
+    {
+        for (const Extent& extent : kept) {
+            if (extent.end > offset) {
+                return Extent{std::max(extent.begin, offset), extent.end};
+            }
+        }
+        return std::nullopt;
+    }
+
+private:
+    SnapshotView* parent_ = nullptr;
+};
+
+/// Of 300,000 bytes, which on a grid of 1 KiB take list pages: some change, some come after.
+Files pages_before()
+{
+    return {{"pages", seeded_bytes(1, 300'000)}};
+}
+
+Files pages_after()
+{
+    Files files = pages_before();
+    Bytes& bytes = files["pages"];
+    std::fill(bytes.begin() + 5'000, bytes.begin() + 6'000, std::uint8_t{7});
+    append(bytes, seeded_bytes(2, 700));
+    return files;
+}
+
+std::shared_ptr<KeepingSource> source_of_pages_after()
+{
+    auto source = std::make_shared<KeepingSource>(pages_after());
+    source->kept = {{0, 5'000}, {6'000, 200'000}, {200'000, 300'000}};
+    return source;
+}
+
 } // namespace
 
 TEST_CASE("what is restored is what was saved")
@@ -137,6 +202,54 @@ TEST_CASE("a parent does not vouch for blobs that the index has lost")
     back_up(*sample.repository, source);
     CHECK(contents(*sample.repository, list_snapshots(*sample.repository, {}).snapshots.back()) ==
           monday());
+}
+
+TEST_CASE("stretches that a source says are the parent's are taken over unread")
+{
+    SampleRepository sample;
+    back_up(*sample.repository, std::make_shared<KeepingSource>(pages_before()));
+    const Record summary = back_up(*sample.repository, source_of_pages_after());
+    // All but the two pieces that changed, the one where stretches meet, and what comes after.
+    CHECK(summary.number("bytes_read") == 2 * 1024 + 1024 + 700);
+    CHECK(summary.number("bytes_source") == 300'700);
+    CHECK(summary.number("entries_changed") == 1);
+    CHECK(all_contents(*sample.repository) == std::vector<Files>{pages_before(), pages_after()});
+    CHECK(problems_of_check(*sample.repository) == 0);
+}
+
+TEST_CASE("stretches of a parent that was cut otherwise are taken over where they fit")
+{
+    SampleRepository sample;
+    auto before = std::make_shared<KeepingSource>(pages_before());
+    before->policy = {ChunkPolicy::Kind::cdc, 4096};
+    back_up(*sample.repository, before);
+    const Record summary = back_up(*sample.repository, source_of_pages_after());
+    CHECK(summary.number("bytes_read") < 100'000);
+    CHECK(all_contents(*sample.repository) == std::vector<Files>{pages_before(), pages_after()});
+}
+
+TEST_CASE("stretches of a parent whose blobs or lists are lost are read")
+{
+    SampleRepository sample;
+    back_up(*sample.repository, std::make_shared<KeepingSource>(pages_before()));
+    for (const char* folder : {"index/", "packs/"}) {
+        for (const std::string& key : keys_of(*sample.store, folder)) {
+            sample.store->remove(key, {});
+        }
+    }
+    back_up(*sample.repository, source_of_pages_after());
+    CHECK(contents(*sample.repository, list_snapshots(*sample.repository, {}).snapshots.back()) ==
+          pages_after());
+}
+
+TEST_CASE("what an interrupted run left is not taken for the parent snapshot")
+{
+    const auto older = std::make_shared<FakeView>();
+    older->add_file("file", "of the snapshot");
+    const auto newer = std::make_shared<FakeView>();
+    newer->add_file("file", "of the interrupted run");
+    CHECK(LayeredView(newer, older).committed() == older.get());
+    CHECK(LayeredView(newer, nullptr).committed() == nullptr);
 }
 
 TEST_CASE("an unreadable file is a problem and the rest is saved")

@@ -4,7 +4,6 @@
 #include "base/worker_group.hpp"
 #include "engine/lost.hpp"
 #include "repo/content_reader.hpp"
-#include "repo/content_writer.hpp"
 
 #include <fmt/format.h>
 
@@ -279,10 +278,62 @@ void LaneReader::read_once(SourceEntry& entry)
             return true;
         }};
     const std::uint64_t bytes =
-        chunker_.run(entry.policy, entry.entry.kind, entry.entry.size, read, next_data, sink);
+        entry.kept_from
+            ? read_changed(entry, read, sink, content)
+            : chunker_.run(entry.policy, entry.entry.kind, entry.entry.size, read, next_data, sink);
     shared_.figures.bytes_read.fetch_add(bytes, std::memory_order_relaxed);
     entry.entry.size = content.size();
     entry.entry.content = content.finish();
+}
+
+/// Chunks of the earlier content that lie in what is kept, where they begin, as long as the index
+/// knows them. Those that a lost page of its list names are read like what changed.
+std::vector<LaneReader::KeptChunk> LaneReader::kept_chunks(const SourceEntry& entry)
+{
+    const BlobIndex& index = shared_.reader.index();
+    std::vector<KeptChunk> chunks;
+    std::optional<SnapshotStream::Extent> kept = source_.next_kept(lane_, entry.item, 0);
+    const auto take = [&](std::uint64_t begin, const ContentItem& item) {
+        throw_if_stopped(stop_);
+        const std::uint64_t end = begin + item.length;
+        while (kept && kept->end < end) {
+            kept = source_.next_kept(lane_, entry.item, kept->end);
+        }
+        if (kept && kept->begin <= begin && (item.is_hole() || index.contains(item.id))) {
+            chunks.push_back({begin, item});
+        }
+        return kept.has_value();
+    };
+    try {
+        for_each_chunk(shared_.reader, *entry.kept_from, stop_, take);
+    } catch (const Error& error) {
+        if (!means_lost(error.code())) {
+            throw;
+        }
+    }
+    return chunks;
+}
+
+/// Takes over what is kept, and reads the rest.
+std::uint64_t LaneReader::read_changed(const SourceEntry& entry, const StreamChunker::Reader& read,
+                                       const StreamChunker::Sink& sink, ContentWriter& content)
+{
+    std::uint64_t bytes = 0;
+    std::uint64_t done = 0;
+    const auto read_up_to = [&](std::uint64_t end) {
+        if (end > done) {
+            bytes += chunker_.run_stretch(entry.policy, entry.entry.kind, done, end, read, sink);
+            done = end;
+        }
+    };
+    for (const KeptChunk& chunk : kept_chunks(entry)) {
+        read_up_to(chunk.begin);
+        content.add(chunk.item);
+        done += chunk.item.length;
+        shared_.context.progress().bytes.fetch_add(chunk.item.length, std::memory_order_relaxed);
+    }
+    read_up_to(UINT64_MAX);
+    return bytes;
 }
 
 void LaneReader::tell(const Entry& entry, Change change)

@@ -4,6 +4,7 @@
 #include "engine/checkpoints.hpp"
 #include "engine/stream_chunker.hpp"
 #include "repo/blob_writer.hpp"
+#include "repo/content_writer.hpp"
 #include "repo/entry_sorter.hpp"
 
 #include <atomic>
@@ -71,6 +72,13 @@ private:
     bool take_over(SourceEntry& entry, const Entry& before);
     bool read(SourceEntry& entry);
     void read_once(SourceEntry& entry);
+    struct KeptChunk {
+        std::uint64_t begin;
+        ContentItem item;
+    };
+    std::vector<KeptChunk> kept_chunks(const SourceEntry& entry);
+    std::uint64_t read_changed(const SourceEntry& entry, const StreamChunker::Reader& read,
+                               const StreamChunker::Sink& sink, ContentWriter& content);
     void tell(const Entry& entry, Change change);
     void problem(ErrorCode code, const std::string& path, const std::string& message);
 

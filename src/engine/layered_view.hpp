@@ -18,6 +18,7 @@ public:
                                       Depth depth) override; ///< of the older
     std::unique_ptr<SnapshotStream> open_stream(const Entry& entry) override;
     std::string source_record() const override;
+    SnapshotView* committed() override { return older_.get(); }
 
 private:
     std::shared_ptr<SnapshotView> newer_;

@@ -148,4 +148,11 @@ std::uint64_t StreamChunker::run(ChunkPolicy policy, EntryKind kind, std::uint64
     return bytes;
 }
 
+std::uint64_t StreamChunker::run_stretch(ChunkPolicy policy, EntryKind kind, std::uint64_t begin,
+                                         std::uint64_t end, const Reader& read, const Sink& sink)
+{
+    bool go_on = true;
+    return run_extent(resolve_policy(policy, kind, standard_), begin, end, read, sink, go_on);
+}
+
 } // namespace backstay::core

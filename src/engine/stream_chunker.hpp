@@ -34,6 +34,10 @@ public:
     std::uint64_t run(ChunkPolicy policy, EntryKind kind, std::uint64_t size, const Reader& read,
                       const NextData& next_data, const Sink& sink);
 
+    /// The same for the stretch from `begin` to `end`, or to where the bytes end.
+    std::uint64_t run_stretch(ChunkPolicy policy, EntryKind kind, std::uint64_t begin,
+                              std::uint64_t end, const Reader& read, const Sink& sink);
+
 private:
     std::uint64_t run_extent(const ChunkPolicy& policy, std::uint64_t begin, std::uint64_t end,
                              const Reader& read, const Sink& sink, bool& go_on);

@@ -60,6 +60,8 @@ public:
     virtual std::unique_ptr<SnapshotStream> open_stream(const Entry& entry) = 0;
     /// The record the source left in finish(), as JSON text; "" if there is none or the view is no source's root.
     virtual std::string source_record() const = 0;
+    /// The snapshot alone, where something else lies in front of it; null if there is none.
+    virtual SnapshotView* committed() { return this; }
 };
 
 } // namespace backstay::core

@@ -40,6 +40,8 @@ struct SourceEntry {
     bool sequential = false; ///< its bytes are read before the lane's next entry, or never
     bool sparse = false;     ///< next_data says where data lies
     bool incomplete = false; ///< complete() gives the rest, which the token stands for, too
+    /// A content of the parent's of which the entry has stretches unchanged: next_kept says which.
+    std::optional<Content> kept_from;
     ChunkPolicy policy;
     std::string base; ///< path in the parent for reuse and delta; empty: the same path
 };
@@ -96,6 +98,16 @@ public:
     /// Of a sparse entry: where data lies next; empty: a hole to the end.
     virtual std::optional<SnapshotStream::Extent> next_data(std::uint32_t lane, std::uint64_t item,
                                                             std::uint64_t offset) = 0;
+
+    /// Of an entry with `kept_from`: the next stretch, at or after `offset`, whose bytes are those
+    /// of that content at the same place; empty: none is left. A hint: it may be taken over unread,
+    /// but read() gives these bytes, too. A sequential entry may be asked before it is read, and
+    /// what it is read in order skips only what is kept.
+    virtual std::optional<SnapshotStream::Extent>
+    next_kept(std::uint32_t /*lane*/, std::uint64_t /*item*/, std::uint64_t /*offset*/)
+    {
+        return std::nullopt;
+    }
 
     /// Once for each entry given, when its bytes are not needed any more. What the entry turned out
     /// to be (changed while it was read: then `entry` has what holds now, without a change token).
