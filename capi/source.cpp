@@ -105,7 +105,7 @@ TreeSourceOptions tree_options(const OptionSet& set, unsigned lanes)
     return options;
 }
 
-constexpr const char* of_physical[] = {"checkpoint", "max-rate"};
+constexpr const char* of_physical[] = {"checkpoint", "incremental", "max-rate"};
 constexpr const char* of_logical[] = {"database",       "exclude-database",   "exclude-schema",
                                       "exclude-table",  "exclude-table-data", "no-role-passwords",
                                       "parallel-dumps", "lock-timeout",       "postgres-programs"};
@@ -128,6 +128,7 @@ backstay_source physical_source(const EngineRef& state, const OptionSet& set)
     options.conninfo = set.text("conninfo");
     options.fast_checkpoint = set.text("checkpoint") == "fast";
     options.rate_kib = (set.size("max-rate") + backstay::core::KiB - 1) / backstay::core::KiB;
+    options.incremental = set.flag("incremental");
     std::shared_ptr<DataSource> source = make_postgres_physical_source(options);
     return backstay_source{state,
                            "postgres.physical",

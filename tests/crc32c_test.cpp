@@ -56,8 +56,8 @@ TEST_CASE("sums of parts give the sum of the whole, and back")
 TEST_CASE("a shift of a sum by any number of bytes is made of shifts by fewer, and can be undone")
 {
     const std::uint32_t sum = 0x12345678;
-    for (const std::uint64_t size : {0ULL, 1ULL, 8192ULL, 268435455ULL, 268435456ULL, 2147483647ULL,
-                                     1ULL << 40, ~0ULL - 5}) {
+    for (const std::uint64_t size :
+         {0ULL, 1ULL, 8192ULL, 268435455ULL, 268435456ULL, 2147483647ULL, 1ULL << 40, ~0ULL - 5}) {
         CAPTURE(size);
         CHECK(crc32c_shift(crc32c_shift(sum, size - size / 3), size / 3) ==
               crc32c_shift(sum, size));

@@ -125,9 +125,8 @@ TEST_CASE("a head that is cut anywhere, or changed, gives nothing that it does n
             changed[at] ^= 0x40;
             const auto head = decoded_or_refused(
                 changed, [&](ByteSpan some) { return read_head(some, blocks.size()); });
-            const bool in_bounds =
-                !head || (head->length() <= bounds.segment_blocks &&
-                          head->blocks.size() == blocks.size());
+            const bool in_bounds = !head || (head->length() <= bounds.segment_blocks &&
+                                             head->blocks.size() == blocks.size());
             CHECK(in_bounds);
         }
     }
@@ -139,9 +138,9 @@ TEST_CASE("only files of relations have incremental names")
     CHECK(incremental_original("base/5/INCREMENTAL.16384_vm.2") == "base/5/16384_vm.2");
     CHECK(incremental_original("global/INCREMENTAL.1262") == "global/1262");
     CHECK(incremental_original("PG_17_202406281/5/INCREMENTAL.99.1") == "PG_17_202406281/5/99.1");
-    for (const char* other : {"base/5/16384", "INCREMENTAL.16384", "base/5/INCREMENTAL.",
-                              "base/5/INCREMENTAL.notes", "pg_wal/INCREMENTAL.1",
-                              "base/INCREMENTAL.5/1", "base/5/INCREMENTAL.../1", ""}) {
+    for (const char* other :
+         {"base/5/16384", "INCREMENTAL.16384", "base/5/INCREMENTAL.", "base/5/INCREMENTAL.notes",
+          "pg_wal/INCREMENTAL.1", "base/INCREMENTAL.5/1", "base/5/INCREMENTAL.../1", ""}) {
         CAPTURE(other);
         CHECK(incremental_original(other).empty());
     }

@@ -1,6 +1,8 @@
 #include "base/error.hpp"
 #include "codec/hash.hpp"
+#include "postgres/backup_label.hpp"
 #include "postgres/manifest.hpp"
+#include "postgres/manifest_writer.hpp"
 
 #include <doctest/doctest.h>
 #include <memory>
@@ -91,4 +93,46 @@ TEST_CASE("a manifest of an unknown form is refused")
     CHECK(is_refused(std::string(100'000, '[') + "\n"));
     CHECK(is_refused(""));
     CHECK(is_refused("\n\n"));
+}
+
+TEST_CASE("a manifest that is written anew is read as it was, and has its own checksum")
+{
+    std::vector<ManifestFile> files;
+    const Manifest manifest = read(sealed(body), files);
+    files.push_back({"with \"quotes\"\n", 1, "2026-11-25 14:03:07 GMT", 0xFFFFFFFF});
+    const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::tmpfile(), std::fclose);
+    ManifestWriter writer(file.get(), *manifest.system_id);
+    for (const ManifestFile& one : files) {
+        writer.add(one);
+    }
+    writer.finish(manifest.log);
+    std::vector<ManifestFile> again;
+    const Manifest same =
+        read_manifest(file.get(), [&again](const ManifestFile& one) { again.push_back(one); });
+    CHECK(same.version == 2);
+    CHECK(same.system_id == manifest.system_id);
+    REQUIRE(same.log.size() == 1);
+    CHECK(same.log[0].timeline == 3);
+    CHECK(same.log[0].begin == manifest.log[0].begin);
+    CHECK(same.log[0].end == manifest.log[0].end);
+    REQUIRE(again.size() == files.size());
+    for (std::size_t i = 0; i < files.size(); ++i) {
+        CAPTURE(i);
+        CHECK(again[i].path == files[i].path);
+        CHECK(again[i].size == files[i].size);
+        CHECK(again[i].modified == files[i].modified);
+        CHECK(again[i].crc32c == files[i].crc32c);
+    }
+}
+
+TEST_CASE("a backup_label is a full backup's without the lines of an incremental one")
+{
+    const std::string begin = "START WAL LOCATION: 0/4000028 (file 000000010000000000000004)\n";
+    const std::string end = "LABEL: INCREMENTAL FROM LSN: here\nSTART TIMELINE: 1\n";
+    CHECK(full_backup_label(begin + end +
+                            "INCREMENTAL FROM LSN: 0/2000028\nINCREMENTAL FROM TLI: "
+                            "1\n") == begin + end);
+    CHECK(full_backup_label(begin + "INCREMENTAL FROM TLI: 1") == begin);
+    CHECK(full_backup_label(begin + end) == begin + end);
+    CHECK(full_backup_label("").empty());
 }

@@ -105,25 +105,6 @@ TEST_CASE("a shift in the middle of a file makes the pages behind it bad")
     CHECK(check.bad()[0].block == 3);
 }
 
-TEST_CASE("relation files are told from the others by their names")
-{
-    CHECK(relation_segment("base/5/16384") == 0);
-    CHECK(relation_segment("base/5/16384.17") == 17);
-    CHECK(relation_segment("base/5/16384_fsm") == 0);
-    CHECK(relation_segment("base/5/16384_vm.1") == 1);
-    CHECK(relation_segment("base/5/16384_init") == 0);
-    CHECK(relation_segment("global/1262") == 0);
-    CHECK(relation_segment("PG_15_202209061/5/16385") == 0);
-    for (const char* other :
-         {"", "PG_VERSION", "base/5/PG_VERSION", "base/5/pg_filenode.map", "global/pg_control",
-          "base/5/pg_internal.init", "pg_wal/000000010000000000000001", "pg_xact/0000",
-          "base/16384", "base/x/16384", "base/5/16384.", "base/5/16384.x", "base/5/16384_other",
-          "base/5/t3_16390", "pg_multixact/offsets/0000", "base/5/16384.99999999999"}) {
-        CAPTURE(other);
-        CHECK_FALSE(relation_segment(other));
-    }
-}
-
 TEST_CASE("pages out of a file's middle are checked by the blocks they are")
 {
     constexpr std::uint32_t first = 131072;
@@ -137,4 +118,19 @@ TEST_CASE("pages out of a file's middle are checked by the blocks they are")
     check.update(page_of(first + 8));
     REQUIRE(check.count() == 1);
     CHECK(check.bad()[0].block == first + 7);
+}
+
+TEST_CASE("a page that was changed can be given its checksum again, and a new page has none")
+{
+    Bytes page = page_of(5);
+    CHECK(page_fits(page, 5));
+    CHECK_FALSE(page_fits(page, 6));
+    page[100] ^= 1;
+    CHECK_FALSE(page_fits(page, 5));
+    seal_page(page, 5);
+    CHECK(page_fits(page, 5));
+    Bytes fresh(usual_page_size, 0);
+    seal_page(fresh, 5);
+    CHECK(fresh == Bytes(usual_page_size, 0));
+    CHECK(page_fits(fresh, 5));
 }

@@ -170,6 +170,9 @@ constexpr OptionSpec source_postgres[] = {
            "table"),
     choice("checkpoint", "spread", "fast|spread", "KIND",
            "Physical: begin with a checkpoint at once, or one spread over minutes"),
+    flag("incremental",
+         "Physical: have the server send what changed since the parent snapshot alone (17 and "
+         "later, with summarize_wal); what is kept is a full backup"),
     ranged("max-rate", K::size, "0", 0, no_limit, "SIZE",
            "Physical: bytes a second from the server at most; 0: no limit"),
     many("database", K::path, "NAME", "Logical: only this database; may be given several times"),

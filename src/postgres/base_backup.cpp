@@ -48,14 +48,32 @@ std::string base_backup_command(const BaseBackupOptions& options, int server_ver
         const std::string rate =
             options.rate_kib > 0 ? fmt::format(", MAX_RATE {}", options.rate_kib) : "";
         return fmt::format("BASE_BACKUP (LABEL {}, PROGRESS, CHECKPOINT '{}', WAIT 0, MANIFEST "
-                           "'yes', MANIFEST_CHECKSUMS 'CRC32C'{})",
-                           label, options.fast_checkpoint ? "fast" : "spread", rate);
+                           "'yes', MANIFEST_CHECKSUMS 'CRC32C'{}{})",
+                           label, options.fast_checkpoint ? "fast" : "spread",
+                           options.incremental ? ", INCREMENTAL" : "", rate);
     }
     const std::string rate =
         options.rate_kib > 0 ? fmt::format(" MAX_RATE {}", options.rate_kib) : "";
     return fmt::format("BASE_BACKUP LABEL {} PROGRESS{} NOWAIT{} MANIFEST 'yes' "
                        "MANIFEST_CHECKSUMS 'CRC32C'",
                        label, options.fast_checkpoint ? " FAST" : "", rate);
+}
+
+void upload_manifest(PostgresConnection& connection,
+                     const std::function<std::size_t(MutableByteSpan)>& read)
+{
+    connection.start("UPLOAD_MANIFEST");
+    if (connection.next_result() != Kind::copy_in) {
+        throw Error(ErrorCode::source, "the server does not take a manifest",
+                    connection.server_name());
+    }
+    Bytes buffer(64 * KiB);
+    while (const std::size_t got = read(buffer)) {
+        connection.copy_write(ByteSpan(buffer).first(got));
+    }
+    connection.copy_end();
+    while (connection.next_result() != Kind::none) {
+    }
 }
 
 BaseBackup::BaseBackup(PostgresConnection& connection, const BaseBackupOptions& options)

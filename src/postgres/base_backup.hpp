@@ -4,6 +4,7 @@
 #include "postgres/log_position.hpp"
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -14,6 +15,7 @@ namespace backstay::core
 struct BaseBackupOptions {
     std::string label = "backstay";
     bool fast_checkpoint = false;
+    bool incremental = false;   ///< on what upload_manifest() gave: 17 and later
     std::uint64_t rate_kib = 0; ///< a second, 32 to 1,048,576; 0: no limit
     std::chrono::milliseconds patience{std::chrono::hours(24)}; ///< for the checkpoint
 };
@@ -22,6 +24,11 @@ struct BaseBackupOptions {
 /// options in parentheses from 15 on. With a CRC-32C manifest, page checksums verified, links for
 /// tablespaces, without waiting for the archiver.
 std::string base_backup_command(const BaseBackupOptions& options, int server_version);
+
+/// Gives the server the manifest of an earlier backup, which the connection's next incremental one
+/// builds on. `read` is short only at the end. Throws Error{source}.
+void upload_manifest(PostgresConnection& connection,
+                     const std::function<std::size_t(MutableByteSpan)>& read);
 
 /// A running base backup on a replication connection: archives one after the other, then the
 /// manifest, then the end. One thread at a time.

@@ -1,7 +1,7 @@
 #include "postgres/incremental_file.hpp"
 
 #include "base/error.hpp"
-#include "postgres/page_check.hpp"
+#include "postgres/relation_file.hpp"
 
 #include <algorithm>
 #include <array>
@@ -114,13 +114,18 @@ IncrementalHead read_incremental_head(const std::function<std::size_t(MutableByt
 
 std::string incremental_original(std::string_view path)
 {
+    std::string original = without_incremental_prefix(path);
+    return original != path && parse_relation_file(original) ? original : std::string();
+}
+
+std::string without_incremental_prefix(std::string_view path)
+{
     const std::size_t name = path.rfind('/') + 1; // 0 if there is no folder
-    if (!path.substr(name).starts_with(name_prefix)) {
-        return {};
+    std::string original(path);
+    if (path.substr(name).starts_with(name_prefix)) {
+        original.erase(name, name_prefix.size());
     }
-    std::string original(path.substr(0, name));
-    original += path.substr(name + name_prefix.size());
-    return relation_segment(original) ? original : std::string();
+    return original;
 }
 
 } // namespace backstay::core

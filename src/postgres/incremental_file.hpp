@@ -33,11 +33,13 @@ struct IncrementalBounds {
 /// end. Throws Error{damaged}.
 ///
 /// A truncation behind the segment's end means all of it: servers send the relation's.
-IncrementalHead
-read_incremental_head(const std::function<std::size_t(MutableByteSpan)>& read,
-                      std::uint64_t file_size, const IncrementalBounds& bounds);
+IncrementalHead read_incremental_head(const std::function<std::size_t(MutableByteSpan)>& read,
+                                      std::uint64_t file_size, const IncrementalBounds& bounds);
 
 /// The file of the relation that "base/5/INCREMENTAL.16384" stands for; "" if the name is another.
 std::string incremental_original(std::string_view path);
+
+/// The same of any path: what follows the prefix of its last name.
+std::string without_incremental_prefix(std::string_view path);
 
 } // namespace backstay::core

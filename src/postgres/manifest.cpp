@@ -155,6 +155,8 @@ private:
                 refuse("a path is none");
             }
             file_.path.assign(bytes->begin(), bytes->end());
+        } else if (key_ == "Last-Modified") {
+            file_.modified = value;
         } else if (key_ == "Checksum-Algorithm") {
             algorithm_ = value;
         } else if (key_ == "Checksum") {

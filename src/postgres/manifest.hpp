@@ -17,6 +17,7 @@ namespace backstay::core
 struct ManifestFile {
     std::string path; ///< below the data directory; of a tablespace "pg_tblspc/OID/…"
     std::uint64_t size = 0;
+    std::string modified;                ///< as the server wrote it
     std::optional<std::uint32_t> crc32c; ///< empty: another algorithm, or none
 };
 

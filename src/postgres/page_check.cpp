@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <array>
 #include <cassert>
-#include <charconv>
 #include <cstring>
+#include <fmt/format.h>
 
 namespace backstay::core
 {
@@ -25,6 +25,8 @@ constexpr Sums first_sums = {
 // Where storage/bufpage.h puts the fields of a page's header.
 constexpr std::size_t checksum_at = 8;
 constexpr std::size_t upper_at = 14;
+
+constexpr std::size_t blocks_named = 20;
 
 inline __attribute__((always_inline)) std::uint32_t mixed(std::uint32_t sum, std::uint32_t word)
 {
@@ -69,24 +71,9 @@ Number number_at(ByteSpan bytes, std::size_t at)
     return number;
 }
 
-bool is_number(std::string_view text)
+bool is_new(ByteSpan page)
 {
-    return !text.empty() &&
-           std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
-}
-
-/// "base/5", "global", "PG_15_202209061/5".
-bool holds_relations(std::string_view folder)
-{
-    if (folder == "global") {
-        return true;
-    }
-    const std::size_t slash = folder.find('/');
-    if (slash == std::string_view::npos || !is_number(folder.substr(slash + 1))) {
-        return false;
-    }
-    const std::string_view parent = folder.substr(0, slash);
-    return parent == "base" || parent.starts_with("PG_");
+    return number_at<std::uint16_t>(page, upper_at) == 0;
 }
 
 } // namespace
@@ -104,30 +91,18 @@ std::uint16_t page_checksum(ByteSpan page, std::uint32_t block)
     return static_cast<std::uint16_t>((sum ^ block) % 65535 + 1); // never 0: that means none
 }
 
-std::optional<std::uint32_t> relation_segment(std::string_view path)
+bool page_fits(ByteSpan page, std::uint32_t block)
 {
-    const std::size_t slash = path.rfind('/');
-    if (slash == std::string_view::npos || !holds_relations(path.substr(0, slash))) {
-        return std::nullopt;
+    return is_new(page) ||
+           number_at<std::uint16_t>(page, checksum_at) == page_checksum(page, block);
+}
+
+void seal_page(MutableByteSpan page, std::uint32_t block)
+{
+    if (!is_new(page)) {
+        const std::uint16_t sum = page_checksum(page, block);
+        std::memcpy(page.data() + checksum_at, &sum, sizeof sum);
     }
-    std::string_view name = path.substr(slash + 1);
-    std::uint32_t segment = 0;
-    if (const std::size_t dot = name.find('.'); dot != std::string_view::npos) {
-        const std::string_view digits = name.substr(dot + 1);
-        const auto [end, failed] =
-            std::from_chars(digits.data(), digits.data() + digits.size(), segment);
-        if (!is_number(digits) || failed != std::errc()) {
-            return std::nullopt;
-        }
-        name = name.substr(0, dot);
-    }
-    for (const std::string_view fork : {"_fsm", "_vm", "_init"}) {
-        if (name.ends_with(fork)) {
-            name.remove_suffix(fork.size());
-            break;
-        }
-    }
-    return is_number(name) ? std::optional(segment) : std::nullopt;
 }
 
 PageCheck::PageCheck(Settings settings, std::uint32_t segment)
@@ -159,8 +134,7 @@ void PageCheck::check(ByteSpan page)
     const std::uint32_t block = block_++;
     const auto high = number_at<std::uint32_t>(page, 0);
     const auto low = number_at<std::uint32_t>(page, sizeof high);
-    const bool is_new = number_at<std::uint16_t>(page, upper_at) == 0;
-    if (is_new || (LogPosition{high} << 32 | low) >= settings_.start) {
+    if (is_new(page) || (LogPosition{high} << 32 | low) >= settings_.start) {
         return;
     }
     const auto stored = number_at<std::uint16_t>(page, checksum_at);
@@ -172,6 +146,23 @@ void PageCheck::check(ByteSpan page)
     if (bad_.size() < most_kept) {
         bad_.push_back({block, stored, computed});
     }
+}
+
+std::string bad_pages_text(const PageCheck& pages)
+{
+    std::string text =
+        fmt::format("{} page{} not fit {} checksum: ", pages.count(),
+                    pages.count() == 1 ? " does" : "s do", pages.count() == 1 ? "its" : "their");
+    std::size_t named = 0;
+    for (const PageCheck::Bad& bad : pages.bad()) {
+        if (named == blocks_named) {
+            break;
+        }
+        text += fmt::format("{}block {} (has {:04X}, should have {:04X})", named > 0 ? ", " : "",
+                            bad.block, bad.stored, bad.computed);
+        ++named;
+    }
+    return pages.count() > named ? text + " …" : text;
 }
 
 } // namespace backstay::core

@@ -4,8 +4,7 @@
 #include "postgres/log_position.hpp"
 
 #include <cstdint>
-#include <optional>
-#include <string_view>
+#include <string>
 #include <vector>
 
 namespace backstay::core
@@ -17,9 +16,10 @@ inline constexpr std::size_t usual_page_size = 8192;
 /// of its number in the relation.
 std::uint16_t page_checksum(ByteSpan page, std::uint32_t block);
 
-/// The number of the segment if a file of the data directory or a tablespace (a path as its archive
-/// has it) consists of pages with checksums; empty otherwise.
-std::optional<std::uint32_t> relation_segment(std::string_view path);
+/// Whether a page has the checksum of its bytes as this block, or is new and has none.
+bool page_fits(ByteSpan page, std::uint32_t block);
+/// Gives a page that is not new the checksum of its bytes.
+void seal_page(MutableByteSpan page, std::uint32_t block);
 
 /// Checks a relation file's pages while its bytes pass by. What lies at or behind `start` of the
 /// log is left out, for recovery writes it anew, and so are new pages. One thread at a time.
@@ -58,5 +58,8 @@ private:
     std::vector<Bad> bad_;
     std::uint64_t count_ = 0;
 };
+
+/// "2 pages do not fit their checksums: block 3 (has …". Requires: there are any.
+std::string bad_pages_text(const PageCheck& pages);
 
 } // namespace backstay::core

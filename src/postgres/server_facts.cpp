@@ -2,6 +2,7 @@
 
 #include "base/error.hpp"
 
+#include <bit>
 #include <charconv>
 #include <fmt/format.h>
 #include <optional>
@@ -76,7 +77,7 @@ void demand_possible(const PostgresConnection& connection, const ServerFacts& fa
         }
     }
     const bool possible = is_log_segment_size(facts.segment_size) && facts.page_size >= 1024 &&
-                          facts.page_size <= 32768 && facts.page_size % 1024 == 0;
+                          facts.page_size <= 32768 && std::has_single_bit(facts.page_size);
     if (!possible) {
         throw Error(ErrorCode::source, "the server's block or segment size is impossible", name);
     }

@@ -6,6 +6,7 @@
 #include "postgres/log_position.hpp"
 #include "postgres/manifest.hpp"
 #include "postgres/page_check.hpp"
+#include "postgres/relation_file.hpp"
 #include "postgres/tar_reader.hpp"
 
 #include <algorithm>
@@ -99,9 +100,12 @@ void read_names(std::string_view text)
             found("a segment has two names");
         }
     }
-    relation_segment(text);
+    if (const auto file = parse_relation_file(text);
+        file && text.substr(0, file->relation.size()) != file->relation) {
+        found("a file is of a relation that lies elsewhere");
+    }
     if (const std::string original = incremental_original(text);
-        !original.empty() && !relation_segment(original)) {
+        !original.empty() && !parse_relation_file(original)) {
         found("an incremental file is of no relation");
     }
     if (is_segment_name(text) && !is_log_file_name(text)) {

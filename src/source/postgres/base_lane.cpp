@@ -1,10 +1,9 @@
 #include "source/postgres/base_lane.hpp"
 
 #include "base/error.hpp"
+#include "postgres/backup_label.hpp"
 
 #include <algorithm>
-#include <cerrno>
-#include <fmt/format.h>
 
 namespace backstay::core
 {
@@ -12,35 +11,18 @@ namespace backstay::core
 namespace
 {
 
-constexpr std::size_t blocks_named = 20;
-
-std::uint64_t hash_of(const std::string& path)
-{
-    return std::hash<std::string>()(path);
-}
-
-std::string bad_pages_text(const PageCheck& pages)
-{
-    std::string text =
-        fmt::format("{} page{} not fit {} checksum: ", pages.count(),
-                    pages.count() == 1 ? " does" : "s do", pages.count() == 1 ? "its" : "their");
-    std::size_t named = 0;
-    for (const PageCheck::Bad& bad : pages.bad()) {
-        if (named == blocks_named) {
-            break;
-        }
-        text += fmt::format("{}block {} (has {:04X}, should have {:04X})", named > 0 ? ", " : "",
-                            bad.block, bad.stored, bad.computed);
-        ++named;
-    }
-    return pages.count() > named ? text + " …" : text;
-}
+/// Of relation files: said outright, for what a file keeps of its parent's is whole pieces.
+constexpr std::uint32_t grid = 32 * KiB;
 
 } // namespace
 
 PostgresBaseLane::PostgresBaseLane(BaseBackup& backup, Options options)
     : backup_(backup), options_(std::move(options))
 {
+    if (options_.parent != nullptr) {
+        maps_.emplace(*options_.parent,
+                      VisibilityMaps::Settings{options_.bounds, options_.pages.has_value()});
+    }
 }
 
 std::optional<SourceEntry> PostgresBaseLane::next()
@@ -72,11 +54,41 @@ std::optional<SourceEntry> PostgresBaseLane::next()
 std::optional<SourceEntry> PostgresBaseLane::next_member()
 {
     while (const std::optional<TarMember> member = archive_->next()) {
-        if (!member->path.empty()) { // the archive's own root says nothing new
-            return entry_of(*member);
+        if (member->path.empty()) { // the archive's own root says nothing new
+            continue;
+        }
+        SourceEntry entry = entry_of(*member);
+        if (!is_held_back_) {
+            return entry;
         }
     }
-    return std::nullopt;
+    return maps_ ? next_map() : std::nullopt;
+}
+
+/// The table's blocks have come: its map can be told.
+std::optional<SourceEntry> PostgresBaseLane::next_map()
+{
+    std::optional<VisibilityMaps::Ready> ready = maps_->next();
+    if (!ready) {
+        return std::nullopt;
+    }
+    is_held_back_ = true;
+    is_file_ = true;
+    pages_.reset();
+    path_ = ready->map.entry.path;
+    manifest_path_ = ready->map.manifest_path;
+    SourceEntry result;
+    result.item = ++item_;
+    result.entry = std::move(ready->map.entry);
+    result.sequential = true;
+    result.policy = {ChunkPolicy::Kind::grid, grid};
+    const auto next_page = [pages = std::move(ready->map.pages),
+                            next = std::size_t{0}](std::uint32_t, MutableByteSpan page) mutable {
+        const Bytes& came = pages.at(next++);
+        std::copy(came.begin(), came.end(), page.begin());
+    };
+    begin_rebuilt(result, std::move(ready->map.head), std::move(ready->parent), next_page);
+    return result;
 }
 
 SourceEntry PostgresBaseLane::entry_of(const TarMember& member)
@@ -90,6 +102,9 @@ SourceEntry PostgresBaseLane::entry_of(const TarMember& member)
     manifest_path_ = (tablespace_ == 0 ? "" : "pg_tblspc/" + space + "/") + member.path;
     is_manifest_ = false;
     is_file_ = member.kind == TarMember::Kind::file;
+    is_held_back_ = false;
+    rebuilt_.reset();
+    label_.reset();
 
     SourceEntry result;
     result.item = ++item_;
@@ -108,36 +123,114 @@ SourceEntry PostgresBaseLane::entry_of(const TarMember& member)
         entry.link_target = member.link_target;
         break;
     case TarMember::Kind::file:
-        entry.size = member.size;
-        result.sequential = true;
-        begin_file(member);
-        if (relation_segment(member.path)) {
-            result.policy = {ChunkPolicy::Kind::grid, 0}; // pages stay where they are
-        }
+        fill_file(result, member);
         break;
     }
     return result;
 }
 
-void PostgresBaseLane::begin_file(const TarMember& member)
+void PostgresBaseLane::fill_file(SourceEntry& result, const TarMember& member)
+{
+    const std::string original =
+        options_.parent != nullptr ? incremental_original(member.path) : std::string();
+    const std::optional<RelationFile> file =
+        parse_relation_file(original.empty() ? member.path : original);
+    begin_file(file);
+    result.sequential = true;
+    result.entry.size = member.size;
+    if (file) {
+        result.policy = {ChunkPolicy::Kind::grid, grid}; // pages stay where they are
+    }
+    if (!original.empty()) {
+        begin_incremental(result, member, *file);
+    } else if (maps_ && file) {
+        maps_->came_whole(*file);
+    } else if (maps_ && manifest_path_ == "backup_label") {
+        begin_label(result, member);
+    }
+}
+
+void PostgresBaseLane::begin_file(const std::optional<RelationFile>& file)
 {
     size_ = 0;
     crc32c_ = {};
     pages_.reset();
-    const std::optional<std::uint32_t> segment = relation_segment(member.path);
-    if (options_.pages && segment) {
-        pages_.emplace(*options_.pages, *segment);
+    if (options_.pages && file) {
+        pages_.emplace(*options_.pages, file->segment);
     }
+}
+
+/// The server sent the blocks that changed: the file is those and the parent's.
+void PostgresBaseLane::begin_incremental(SourceEntry& result, const TarMember& member,
+                                         const RelationFile& file)
+{
+    path_ = without_incremental_prefix(path_);
+    result.entry.path = path_;
+    IncrementalHead head =
+        read_incremental_head([this](MutableByteSpan buffer) { return read_member(buffer); },
+                              member.size, options_.bounds);
+    if (file.fork == RelationFile::Fork::visibility) {
+        hold_map_back(result, file, std::move(head));
+        return;
+    }
+    maps_->came(file, head.blocks);
+    begin_rebuilt(result, std::move(head),
+                  options_.parent->open(path_, without_incremental_prefix(manifest_path_)),
+                  [this](std::uint32_t block, MutableByteSpan page) { read_block(block, page); });
+}
+
+void PostgresBaseLane::hold_map_back(const SourceEntry& result, const RelationFile& file,
+                                     IncrementalHead head)
+{
+    VisibilityMaps::Map map{result.entry, manifest_path_, file, std::move(head), {}};
+    for (const std::uint32_t block : map.head.blocks) {
+        map.pages.emplace_back(options_.bounds.page_size);
+        read_block(block, map.pages.back());
+    }
+    maps_->hold_back(std::move(map));
+    received_.add(manifest_path_, size_, crc32c_.value());
+    tell_bad_pages();
+    is_held_back_ = true;
+}
+
+void PostgresBaseLane::begin_rebuilt(SourceEntry& result, IncrementalHead head,
+                                     ParentCluster::File parent, RebuiltFile::NextPage next_page)
+{
+    rebuilt_.emplace(std::move(head), options_.bounds.page_size, grid, std::move(parent.earlier),
+                     std::move(next_page), options_.stop);
+    result.entry.size = rebuilt_->size();
+    result.kept_from = std::move(parent.content);
+}
+
+/// The next block that came.
+void PostgresBaseLane::read_block(std::uint32_t block, MutableByteSpan page)
+{
+    for (MutableByteSpan rest = page; !rest.empty();) {
+        rest = rest.subspan(read_member(rest)); // the head was told that it is all there
+    }
+    if (pages_) {
+        pages_->seek(block);
+        pages_->update(page);
+    }
+}
+
+void PostgresBaseLane::begin_label(SourceEntry& result, const TarMember& member)
+{
+    if (member.size > longest_backup_label) {
+        throw Error(ErrorCode::source, "the server sent an impossible backup_label");
+    }
+    Bytes came(member.size);
+    came.resize(read_member(came));
+    label_ = full_backup_label(as_text(came));
+    result.entry.size = label_->size();
 }
 
 SourceEntry PostgresBaseLane::begin_manifest()
 {
-    FileDescriptor descriptor = open_unnamed_file(temporary_folder());
-    manifest_.reset(::fdopen(descriptor.get(), "w+"));
-    if (!manifest_) {
-        throw_system_error(errno, "cannot open a temporary file", temporary_folder());
+    manifest_ = open_spool_file();
+    if (options_.parent != nullptr) {
+        spool_whole_manifest();
     }
-    descriptor.release();
     is_manifest_ = true;
     is_file_ = false;
     SourceEntry result;
@@ -148,21 +241,55 @@ SourceEntry PostgresBaseLane::begin_manifest()
     return result;
 }
 
-std::size_t PostgresBaseLane::read(std::uint64_t item, MutableByteSpan buffer)
+/// What it says of changed files fits what came: it is written anew for what is kept.
+void PostgresBaseLane::spool_whole_manifest()
+{
+    for (ByteSpan piece = backup_.read(); !piece.empty(); piece = backup_.read()) {
+        write_spool(manifest_.get(), piece);
+    }
+    flush_spool(manifest_.get());
+    rebuilt_manifest_ = open_spool_file();
+    received_.write_manifest(manifest_.get(), options_.parent->system_id(),
+                             rebuilt_manifest_.get());
+}
+
+std::size_t PostgresBaseLane::read(std::uint64_t item, std::uint64_t offset, MutableByteSpan buffer)
 {
     if (item != item_) {
         throw Error(ErrorCode::internal, "a file of the backup was read out of order");
     }
     if (is_manifest_) {
-        return read_manifest_piece(buffer);
+        return rebuilt_manifest_ ? read_spool(rebuilt_manifest_.get(), buffer)
+                                 : read_manifest_piece(buffer);
     }
-    const std::size_t got = archive_->read(buffer);
-    const ByteSpan bytes = ByteSpan(buffer).first(got);
-    size_ += got;
-    crc32c_.update(bytes);
+    if (rebuilt_) {
+        return rebuilt_->read(offset, buffer);
+    }
+    if (label_) {
+        const std::size_t begin = std::min<std::size_t>(offset, label_->size());
+        const std::size_t got = std::min(buffer.size(), label_->size() - begin);
+        std::copy_n(label_->begin() + static_cast<std::ptrdiff_t>(begin), got, buffer.begin());
+        return got;
+    }
+    const std::size_t got = read_member(buffer);
     if (pages_) {
-        pages_->update(bytes);
+        pages_->update(ByteSpan(buffer).first(got));
     }
+    return got;
+}
+
+std::optional<SnapshotStream::Extent> PostgresBaseLane::next_kept(std::uint64_t item,
+                                                                  std::uint64_t offset)
+{
+    return item == item_ && rebuilt_ ? rebuilt_->next_kept(offset) : std::nullopt;
+}
+
+/// As it came.
+std::size_t PostgresBaseLane::read_member(MutableByteSpan buffer)
+{
+    const std::size_t got = archive_->read(buffer);
+    size_ += got;
+    crc32c_.update(ByteSpan(buffer).first(got));
     return got;
 }
 
@@ -182,9 +309,7 @@ std::size_t PostgresBaseLane::read_manifest_piece(MutableByteSpan buffer)
         manifest_piece_ = manifest_piece_.subspan(size);
         got += size;
     }
-    if (std::fwrite(buffer.data(), 1, got, manifest_.get()) != got) {
-        throw_system_error(errno, "cannot write a temporary file", temporary_folder());
-    }
+    write_spool(manifest_.get(), ByteSpan(buffer).first(got));
     return got;
 }
 
@@ -193,28 +318,25 @@ void PostgresBaseLane::release(std::uint64_t item)
     if (item != item_ || !is_file_) {
         return;
     }
-    received_.push_back({hash_of(manifest_path_), size_, crc32c_.value()});
+    if (rebuilt_) {
+        received_.add_rebuilt(manifest_path_, rebuilt_->size(), rebuilt_->finish());
+    } else if (label_) {
+        Crc32c sum;
+        sum.update(as_bytes(*label_));
+        received_.add_rebuilt(manifest_path_, label_->size(), sum.value());
+    }
+    if (!is_held_back_) {
+        received_.add(manifest_path_, size_, crc32c_.value());
+        tell_bad_pages();
+    }
+}
+
+void PostgresBaseLane::tell_bad_pages()
+{
     if (pages_ && pages_->count() > 0) {
         damage_.pages += pages_->count();
         ++damage_.files;
         options_.problems({ErrorCode::damaged, path_, bad_pages_text(*pages_)});
-    }
-}
-
-void PostgresBaseLane::compare(const ManifestFile& file) const
-{
-    const std::uint64_t hash = hash_of(file.path);
-    const auto found = std::lower_bound(
-        received_.begin(), received_.end(), hash,
-        [](const Received& received, std::uint64_t wanted) { return received.path < wanted; });
-    if (found == received_.end() || found->path != hash) {
-        throw Error(ErrorCode::source, "the server's manifest names a file that did not come",
-                    file.path);
-    }
-    const bool fits = found->size == file.size && (!file.crc32c || *file.crc32c == found->crc32c);
-    if (!fits) {
-        throw Error(ErrorCode::source, "a file came otherwise than the server's manifest says",
-                    file.path);
     }
 }
 
@@ -223,22 +345,8 @@ Manifest PostgresBaseLane::check_manifest()
     if (!manifest_) {
         throw Error(ErrorCode::source, "the server sent no manifest");
     }
-    if (std::fflush(manifest_.get()) != 0) {
-        throw_system_error(errno, "cannot write a temporary file", temporary_folder());
-    }
-    std::sort(received_.begin(), received_.end(),
-              [](const Received& a, const Received& b) { return a.path < b.path; });
-    std::size_t files = 0;
-    Manifest manifest = read_manifest(manifest_.get(), [&](const ManifestFile& file) {
-        compare(file);
-        ++files;
-    });
-    if (files != received_.size()) {
-        throw Error(ErrorCode::source,
-                    fmt::format("{} files came, but the server's manifest names {}",
-                                received_.size(), files));
-    }
-    return manifest;
+    flush_spool(manifest_.get());
+    return received_.check(manifest_.get());
 }
 
 } // namespace backstay::core

@@ -1,12 +1,16 @@
 #pragma once
 
-#include "base/file.hpp"
 #include "postgres/base_backup.hpp"
 #include "postgres/crc32c.hpp"
 #include "postgres/manifest.hpp"
 #include "postgres/page_check.hpp"
 #include "postgres/tar_reader.hpp"
 #include "source/data_source.hpp"
+#include "source/postgres/parent_cluster.hpp"
+#include "source/postgres/rebuilt_file.hpp"
+#include "source/postgres/received_files.hpp"
+#include "source/postgres/spool_file.hpp"
+#include "source/postgres/visibility_maps.hpp"
 
 #include <cstdint>
 #include <functional>
@@ -20,12 +24,16 @@ namespace backstay::core
 
 /// The lane of a physical backup that takes the data directory ("data/…") and the tablespaces
 /// ("tablespaces/OID/…") out of the server's archives, and its manifest. Pages are checked against
-/// their checksums, and afterwards all of it against the manifest. One thread at a time.
+/// their checksums, and afterwards all of it against the manifest. Of an incremental backup it
+/// gives whole files and a manifest that fits those. One thread at a time.
 class PostgresBaseLane
 {
 public:
     struct Options {
         std::optional<PageCheck::Settings> pages; ///< empty: they have no checksums
+        ParentCluster* parent = nullptr; ///< of an incremental backup; must outlive the lane
+        IncrementalBounds bounds;        ///< of its files
+        std::stop_token stop;
         ProblemSink problems;
         std::function<void(LogPosition)> ended; ///< told up to where the log is needed
     };
@@ -33,7 +41,8 @@ public:
     PostgresBaseLane(BaseBackup& backup, Options options);
 
     std::optional<SourceEntry> next();
-    std::size_t read(std::uint64_t item, MutableByteSpan buffer);
+    std::size_t read(std::uint64_t item, std::uint64_t offset, MutableByteSpan buffer);
+    std::optional<SnapshotStream::Extent> next_kept(std::uint64_t item, std::uint64_t offset);
     /// Tells the pages of the file that do not fit their checksums.
     void release(std::uint64_t item);
 
@@ -50,19 +59,23 @@ public:
     const Damage& damage() const { return damage_; }
 
 private:
-    /// What came of a file; its path as a hash, for there may be a million.
-    struct Received {
-        std::uint64_t path;
-        std::uint64_t size;
-        std::uint32_t crc32c;
-    };
-
     std::optional<SourceEntry> next_member();
     SourceEntry begin_manifest();
+    std::optional<SourceEntry> next_map();
     SourceEntry entry_of(const TarMember& member);
-    void begin_file(const TarMember& member);
+    void fill_file(SourceEntry& result, const TarMember& member);
+    void begin_file(const std::optional<RelationFile>& file);
+    void begin_incremental(SourceEntry& result, const TarMember& member, const RelationFile& file);
+    void hold_map_back(const SourceEntry& result, const RelationFile& file, IncrementalHead head);
+    void begin_rebuilt(SourceEntry& result, IncrementalHead head, ParentCluster::File parent,
+                       RebuiltFile::NextPage next_page);
+    void read_block(std::uint32_t block, MutableByteSpan page);
+    void tell_bad_pages();
+    void begin_label(SourceEntry& result, const TarMember& member);
+    std::size_t read_member(MutableByteSpan buffer);
+    std::size_t read_spooled(MutableByteSpan buffer);
     std::size_t read_manifest_piece(MutableByteSpan buffer);
-    void compare(const ManifestFile& file) const;
+    void spool_whole_manifest();
 
     BaseBackup& backup_;
     Options options_;
@@ -73,15 +86,17 @@ private:
     bool is_file_ = false;
     std::string path_;          ///< in the snapshot
     std::string manifest_path_; ///< of the same in the manifest
-    std::uint64_t size_ = 0;
+    std::uint64_t size_ = 0;    ///< as it came, and the sum too
     Crc32c crc32c_;
     std::optional<PageCheck> pages_;
-    std::vector<Received> received_;
+    std::optional<RebuiltFile> rebuilt_; ///< the file that is read now, out of what came for it
+    std::optional<std::string> label_;   ///< the same of backup_label
+    std::optional<VisibilityMaps> maps_; ///< of an incremental backup
+    bool is_held_back_ = false;          ///< what came now, or, as it is read, came before
+    ReceivedFiles received_;
     ByteSpan manifest_piece_;
-    struct Close {
-        void operator()(std::FILE* file) const noexcept { std::fclose(file); }
-    };
-    std::unique_ptr<std::FILE, Close> manifest_; ///< a copy, to be read when all is there
+    SpoolFile manifest_; ///< the server's, to be read when all is there
+    SpoolFile rebuilt_manifest_;
     LogPosition end_ = 0;
     Damage damage_;
 };

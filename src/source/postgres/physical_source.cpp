@@ -8,7 +8,9 @@
 #include "postgres/sql_text.hpp"
 #include "source/postgres/base_lane.hpp"
 #include "source/postgres/log_lane.hpp"
+#include "source/postgres/parent_cluster.hpp"
 
+#include <algorithm>
 #include <fmt/format.h>
 
 namespace backstay::core
@@ -21,6 +23,8 @@ constexpr std::uint32_t base_lane = 0;
 constexpr std::uint32_t lane_count = 2;
 constexpr std::uint64_t least_rate_kib = 32; // what the server takes
 constexpr std::uint64_t most_rate_kib = 1'048'576;
+constexpr int first_with_increments = 170000;
+constexpr const char* not_in_required_state = "55000";
 
 Timestamp timestamp_of(std::int64_t microseconds)
 {
@@ -55,6 +59,8 @@ struct Running {
     ServerFacts facts;
     std::unique_ptr<PostgresConnection> base_connection;
     std::unique_ptr<PostgresConnection> log_connection;
+    std::unique_ptr<ParentCluster> parent; ///< of an incremental backup
+    std::string why_not;                   ///< it is none, though it was asked for
     std::unique_ptr<BaseBackup> backup;
     std::unique_ptr<PostgresBaseLane> base;
     std::unique_ptr<PostgresLogLane> log;
@@ -101,19 +107,23 @@ public:
         return record.set("scope", "cluster").json();
     }
 
-    SessionPlan open(SnapshotView*, ProblemSink problems, std::stop_token stop) override
+    SessionPlan open(SnapshotView* parent, ProblemSink problems, std::stop_token stop) override
     {
         auto running = std::make_unique<Running>();
         running->started = system_clock().now();
         running->base_connection = std::make_unique<PostgresConnection>(connect_options(), stop);
         running->facts = read_server_facts(*running->base_connection);
+        if (options_.incremental) {
+            demand_summaries(running->facts);
+            ParentCluster::Found found = ParentCluster::find(parent, running->facts, stop);
+            running->parent = std::move(found.parent);
+            running->why_not = std::move(found.why_not);
+        }
         running->log_connection = std::make_unique<PostgresConnection>(connect_options(), stop);
         const std::string slot = make_slot(*running->log_connection);
-        running->backup = std::make_unique<BaseBackup>(
-            *running->base_connection,
-            BaseBackupOptions{"backstay", options_.fast_checkpoint, options_.rate_kib});
+        start_backup(*running);
         start_log(*running, slot);
-        start_base(*running, std::move(problems));
+        start_base(*running, std::move(problems), stop);
 
         SessionPlan plan;
         plan.lanes = lane_count;
@@ -135,7 +145,7 @@ public:
                      MutableByteSpan buffer) override
     {
         return guarded(lane, [&] {
-            return lane == base_lane ? running_->base->read(item, buffer)
+            return lane == base_lane ? running_->base->read(item, offset, buffer)
                                      : running_->log->read(item, offset, buffer);
         });
     }
@@ -144,6 +154,12 @@ public:
                                                     std::uint64_t) override
     {
         return std::nullopt;
+    }
+
+    std::optional<SnapshotStream::Extent> next_kept(std::uint32_t lane, std::uint64_t item,
+                                                    std::uint64_t offset) override
+    {
+        return lane == base_lane ? running_->base->next_kept(item, offset) : std::nullopt;
     }
 
     Outcome outcome(std::uint32_t, std::uint64_t, Entry&) override { return Outcome::stable; }
@@ -182,6 +198,9 @@ public:
             verdict.message =
                 "the server found pages that do not fit their checksums: its log names "
                 "them";
+        } else if (!running_->why_not.empty()) {
+            verdict.message =
+                fmt::format("the server sent everything, because {}", running_->why_not);
         }
         verdict.record = record();
         return verdict;
@@ -221,6 +240,53 @@ private:
         return slot;
     }
 
+    static void demand_summaries(const ServerFacts& facts)
+    {
+        if (facts.version < first_with_increments) {
+            throw Error(ErrorCode::unsupported,
+                        fmt::format("this is PostgreSQL {}: incremental backups need 17 or later; "
+                                    "leave --incremental out",
+                                    facts.version_text));
+        }
+        const bool has_summaries =
+            std::find(facts.settings.begin(), facts.settings.end(),
+                      std::pair<std::string, std::string>("summarize_wal", "on")) !=
+            facts.settings.end();
+        if (!has_summaries) {
+            throw Error(ErrorCode::source,
+                        "summarize_wal is off: incremental backups need it on (ALTER SYSTEM SET "
+                        "summarize_wal = on, then SELECT pg_reload_conf())");
+        }
+    }
+
+    /// A server that cannot tell what changed since the parent, as when its summaries of the log
+    /// are gone, is asked for everything.
+    void start_backup(Running& running) const
+    {
+        BaseBackupOptions options;
+        options.fast_checkpoint = options_.fast_checkpoint;
+        options.rate_kib = options_.rate_kib;
+        options.incremental = running.parent != nullptr;
+        PostgresConnection& connection = *running.base_connection;
+        if (options.incremental) {
+            running.parent->upload(connection);
+            try {
+                running.backup = std::make_unique<BaseBackup>(connection, options);
+                return;
+            } catch (const Error& error) {
+                if (connection.sqlstate() != not_in_required_state) {
+                    throw;
+                }
+                running.why_not = error.what();
+            }
+            while (connection.next_result() != PostgresConnection::Kind::none) {
+            }
+            running.parent.reset();
+            options.incremental = false;
+        }
+        running.backup = std::make_unique<BaseBackup>(connection, options);
+    }
+
     static void start_log(Running& running, const std::string& slot)
     {
         const std::uint64_t size = running.facts.segment_size;
@@ -243,9 +309,12 @@ private:
             std::make_unique<PostgresLogLane>(*running.log_connection, std::move(options));
     }
 
-    static void start_base(Running& running, ProblemSink problems)
+    static void start_base(Running& running, ProblemSink problems, std::stop_token stop)
     {
         PostgresBaseLane::Options options;
+        options.parent = running.parent.get();
+        options.bounds = {running.facts.page_size, running.facts.segment_blocks};
+        options.stop = std::move(stop);
         if (running.facts.has_checksums) {
             options.pages = PageCheck::Settings{
                 running.facts.page_size, running.facts.segment_blocks, running.backup->begin()};
@@ -291,6 +360,8 @@ private:
         record.set("started", run.started);
         record.set("ended", timestamp_of(run.log->server_time()));
         record.set("damaged_pages", run.base->damage().pages);
+        record.set("damage_in_log", run.base->damage().server_agrees);
+        record.set("incremental", run.parent != nullptr);
         Record spaces = Record::list();
         for (const BaseBackup::Tablespace& tablespace : run.backup->tablespaces()) {
             if (tablespace.oid != 0) {

@@ -13,6 +13,10 @@ struct PostgresPhysicalOptions {
     std::string conninfo;         ///< see PostgresConnectOptions
     bool fast_checkpoint = false; ///< else spread over time, as the server's own checkpoints are
     std::uint64_t rate_kib = 0;   ///< a second at most; 0: no limit
+    /// Have the server send what changed since the parent snapshot alone (17 and later, with
+    /// summarize_wal). What comes out is a full backup. Where there is no parent that will do, all
+    /// is sent, and the verdict's message says why.
+    bool incremental = false;
 };
 
 /// A whole PostgreSQL cluster (13 and later, a primary or a standby) as it is on disk, by
