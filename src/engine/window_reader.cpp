@@ -16,6 +16,13 @@ namespace
 
 constexpr std::uint64_t most_read_at_once = 8 * MiB;
 
+/// Both in the frame and in the file.
+bool goes_on(const PlannedChunk& before, const PlannedChunk& chunk)
+{
+    return before.file == chunk.file && before.offset + before.place.length == chunk.offset &&
+           before.place.offset + before.place.length == chunk.place.offset;
+}
+
 } // namespace
 
 /// What a thread keeps between reads.
@@ -97,24 +104,49 @@ void WindowReader::write_frame(RestoreWindow& window, std::size_t begin, std::si
     worker.plain.resize(frame.plain_size);
     const bool opened = !stored.empty() && worker.opener.open(frame, stored, worker.plain);
     const BlobId* checked = nullptr; // the same chunk may go to several places: it is hashed once
+    std::size_t written = begin;     // chunks up to here; those after it are good, and one stretch
+    const auto write_until = [&](std::size_t next) {
+        if (written < next) {
+            write_stretch(window, written, next, worker.plain);
+        }
+        written = next;
+    };
     for (std::size_t i = begin; i < end; ++i) {
         const PlannedChunk& chunk = window.chunks()[i];
         const bool inside =
             opened && std::uint64_t{chunk.place.offset} + chunk.place.length <= worker.plain.size();
         if (!inside) {
+            write_until(i);
             fetch_elsewhere(window, chunk, stop);
+            written = i + 1;
             continue;
         }
         const ByteSpan plain =
             ByteSpan(worker.plain).subspan(chunk.place.offset, chunk.place.length);
         if ((checked == nullptr || *checked != chunk.id) &&
             repository_.keys().namer().name(BlobKind::data, plain) != chunk.id) {
+            write_until(i);
             fetch_elsewhere(window, chunk, stop);
+            written = i + 1;
             continue;
         }
         checked = &chunk.id;
-        write_(window.files()[chunk.file], chunk.offset, plain);
-        chunk_done(window, chunk);
+        if (i > written && !goes_on(window.chunks()[i - 1], chunk)) {
+            write_until(i);
+        }
+    }
+    write_until(end);
+}
+
+void WindowReader::write_stretch(RestoreWindow& window, std::size_t begin, std::size_t end,
+                                 ByteSpan plain)
+{
+    const PlannedChunk& first = window.chunks()[begin];
+    const PlannedChunk& last = window.chunks()[end - 1];
+    const std::size_t size = last.place.offset + last.place.length - first.place.offset;
+    write_(window.files()[first.file], first.offset, plain.subspan(first.place.offset, size));
+    for (std::size_t i = begin; i < end; ++i) {
+        chunk_done(window, window.chunks()[i]);
     }
 }
 

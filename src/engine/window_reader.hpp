@@ -30,6 +30,8 @@ private:
     void write_frame(RestoreWindow& window, std::size_t begin, std::size_t end,
                      const IndexedFrame& frame, ByteSpan stored, Worker& worker,
                      const std::stop_token& stop);
+    /// Chunks that follow each other in the frame and in the file.
+    void write_stretch(RestoreWindow& window, std::size_t begin, std::size_t end, ByteSpan plain);
     void chunk_done(RestoreWindow& window, const PlannedChunk& chunk);
     void fetch_elsewhere(RestoreWindow& window, const PlannedChunk& chunk,
                          const std::stop_token& stop);
