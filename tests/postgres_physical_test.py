@@ -16,6 +16,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "sup
 from command_line import run_all  # noqa: E402  pylint: disable=wrong-import-position
 from small_disk import small_disk  # noqa: E402  pylint: disable=wrong-import-position
 from postgres_server import PostgresServer, TOOLS, binaries, free_port, give_to_owner, make_reachable, run_as_owner  # noqa: E402  pylint: disable=wrong-import-position
+from tcp_proxy import TcpProxy  # noqa: E402  pylint: disable=wrong-import-position
 
 VERSIONS = ["13", "15", "17", "18"]
 SUMS = "select (select sum(abalance) from pgbench_accounts) || ' ' || (select sum(bbalance) from pgbench_branches) || ' ' || " \
@@ -216,9 +217,10 @@ def demand_no_snapshot(place):
     place.run("check")
 
 
-def slow_backup(place, server):
+def slow_backup(place, server, port=None):
     """A backup that takes half a minute or more, running."""
-    process = place.start("--json", "backup", "--postgres", server.conninfo(), "--checkpoint", "fast", "--max-rate", "1MiB", stdout=-1, stderr=-1)
+    conninfo = server.conninfo() if port is None else server.conninfo().replace(f"port={server.port}", f"port={port}")
+    process = place.start("--json", "backup", "--postgres", conninfo, "--checkpoint", "fast", "--max-rate", "1MiB", stdout=-1, stderr=-1)
     server.wait_until("select count(*) = 2 from pg_stat_replication", wait=20)
     time.sleep(0.7)
     assert process.poll() is None, process.communicate()
@@ -400,6 +402,32 @@ def a_killed_server_ends_the_backup(place):
     demand_no_snapshot(place)
 
 
+def a_cut_network_ends_the_backup(place):
+    place.run("init")
+    with PostgresServer(place.path / "server") as server, TcpProxy(server.port) as proxy:
+        fill(server)
+        process = slow_backup(place, server, proxy.port)
+        proxy.cut()
+        text = demand_ended(process, 1, 10)
+        assert "lost" in text or "closed" in text, text
+        demand_nothing_left(server)
+    demand_no_snapshot(place)
+
+
+def a_backup_that_stood_still_for_too_long_says_so(place):
+    """The server lets go of who does not answer, and of the slot that kept its log."""
+    place.run("init")
+    with PostgresServer(place.path / "server", settings=["wal_sender_timeout = 2s"]) as server:
+        fill(server)
+        process = slow_backup(place, server)
+        process.send_signal(signal.SIGSTOP)
+        server.wait_until("select count(*) = 0 from pg_replication_slots", wait=20)
+        process.send_signal(signal.SIGCONT)
+        demand_ended(process, 1, 10)
+        demand_nothing_left(server)
+    demand_no_snapshot(place)
+
+
 def what_a_server_refuses_is_told_with_advice(place):
     place.run("init")
     hba = ["local all all trust", "host all postgres 127.0.0.1/32 trust", "host all all 127.0.0.1/32 scram-sha-256", "host replication postgres 127.0.0.1/32 trust",
@@ -475,6 +503,8 @@ TESTS = [
     a_killed_walsender_ends_the_backup,
     a_terminated_log_receiver_ends_the_backup,
     a_killed_server_ends_the_backup,
+    a_cut_network_ends_the_backup,
+    a_backup_that_stood_still_for_too_long_says_so,
     what_a_server_refuses_is_told_with_advice,
     a_role_with_the_replication_right_suffices,
     a_restore_overwrites_nothing,

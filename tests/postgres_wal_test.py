@@ -16,6 +16,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "sup
 
 from command_line import run_all  # noqa: E402  pylint: disable=wrong-import-position
 from postgres_server import TOOLS, PostgresServer, as_owner, give_to_owner, make_reachable, run_as_owner  # noqa: E402  pylint: disable=wrong-import-position
+from tcp_proxy import TcpProxy  # noqa: E402  pylint: disable=wrong-import-position
 
 SEGMENT = 16 << 20
 
@@ -174,8 +175,9 @@ def wait_for_segments(place, wanted, wait=60):
         time.sleep(0.3)
 
 
-def receiver(place, server):
-    return place.start("wal-receive", "--postgres", server.conninfo(), "--create-slot", stdout=subprocess.DEVNULL, stderr=open(place.path / "receiver.log", "ab"))  # pylint: disable=consider-using-with
+def receiver(place, server, port=None):
+    conninfo = server.conninfo() if port is None else server.conninfo().replace(f"port={server.port}", f"port={port}")
+    return place.start("wal-receive", "--postgres", conninfo, "--create-slot", stdout=subprocess.DEVNULL, stderr=open(place.path / "receiver.log", "ab"))  # pylint: disable=consider-using-with
 
 
 def a_slot_is_received_through_kills_and_restarts_without_a_gap(place):
@@ -201,6 +203,25 @@ def a_slot_is_received_through_kills_and_restarts_without_a_gap(place):
             assert numbers == list(range(numbers[0], numbers[-1] + 1)), numbers
             process.send_signal(signal.SIGTERM)
             assert process.wait(5) == 4
+        finally:
+            process.kill()
+            process.wait()
+
+
+def a_receiver_gets_over_a_cut_network(place):
+    as_server(place)
+    with PostgresServer(place.path / "server") as server, TcpProxy(server.port) as proxy:
+        process = receiver(place, server, proxy.port)
+        try:
+            names = []
+            for _ in range(3):
+                server.wait_until("select count(*) = 1 from pg_replication_slots where active", wait=40)
+                names.append(end_segment(server))
+                wait_for_segments(place, names)
+                proxy.cut()
+                names.append(end_segment(server))
+            numbers = [int(name[16:], 16) for name in wait_for_segments(place, names)]
+            assert numbers == list(range(numbers[0], numbers[-1] + 1)), numbers
         finally:
             process.kill()
             process.wait()
@@ -254,7 +275,7 @@ def the_log_is_kept_as_long_as_a_backup_needs_it(place):
 
 def main():
     tests = [an_archived_log_takes_a_cluster_to_any_second, only_whole_segments_of_one_history_are_taken, a_slot_is_received_through_kills_and_restarts_without_a_gap,
-             a_gap_in_the_log_is_found_by_check, a_receiver_follows_a_promotion, the_log_is_kept_as_long_as_a_backup_needs_it]
+             a_gap_in_the_log_is_found_by_check, a_receiver_gets_over_a_cut_network, a_receiver_follows_a_promotion, the_log_is_kept_as_long_as_a_backup_needs_it]
     names = sys.argv[2:]
     return run_all([test for test in tests if not names or any(name in test.__name__ for name in names)], sys.argv[1])
 
