@@ -13,21 +13,25 @@ namespace backstay::core
 namespace
 {
 
-DirectoryTargetOptions with_dry_run(DirectoryTargetOptions target, bool dry_run)
+DirectoryTargetOptions guarded(DirectoryTargetOptions target, const RestoreGuard& guard,
+                               bool dry_run)
 {
     target.dry_run = dry_run;
+    target.why_spared = [&guard](int folder, const std::string& name, const std::string& path) {
+        return guard.why_spared(folder, name, path);
+    };
     return target;
 }
 
 } // namespace
 
 DirectoryRestore::DirectoryRestore(Repository& repository, SnapshotAccess& access,
-                                   DirectoryTargetOptions target, TargetEvents events,
-                                   const RestoreOptions& options, const EngineLimits& limits,
-                                   JobContext& context)
-    : repository_(repository), access_(access), options_(options), context_(context),
+                                   const RestoreGuard& guard, DirectoryTargetOptions target,
+                                   TargetEvents events, const RestoreOptions& options,
+                                   const EngineLimits& limits, JobContext& context)
+    : repository_(repository), access_(access), guard_(guard), options_(options), context_(context),
       events_(std::move(events)),
-      target_(with_dry_run(std::move(target), options.dry_run), events_),
+      target_(guarded(std::move(target), guard, options.dry_run), events_),
       walk_(access, options, context.stop()),
       window_(static_cast<std::size_t>(limits.memory / 8 / sizeof(PlannedChunk))),
       reader_(
@@ -79,8 +83,25 @@ void DirectoryRestore::damaged(const std::string& path, const std::string& why)
     context_.problem({"", path, static_cast<std::int32_t>(ErrorCode::damaged), why});
 }
 
+/// True: `path` lies in the repository, whose objects are as they have to be.
+bool DirectoryRestore::leave_repository(const std::string& path)
+{
+    if (!guard_.is_in_repository(path)) {
+        return false;
+    }
+    if (!std::exchange(left_repository_, true)) {
+        context_.problem({"", path, static_cast<std::int32_t>(ErrorCode::exists),
+                          "it is the repository that is read, and stays as it is"});
+        target_.leave_alone(path);
+    }
+    return true;
+}
+
 void DirectoryRestore::place(const Entry& entry)
 {
+    if (leave_repository(entry.path)) {
+        return;
+    }
     context_.set_current(entry.path);
     if (options_.list) {
         context_.emit(entry_record(entry, entry.path));
@@ -216,6 +237,9 @@ void DirectoryRestore::finish(PlannedFile& file)
 
 void DirectoryRestore::verify(const Entry& entry)
 {
+    if (guard_.is_in_repository(entry.path)) {
+        return;
+    }
     context_.set_current(entry.path);
     target_.verify_entry(entry, [this](const Entry& wanted, int descriptor) {
         ExistingBytes existing(repository_.keys(),

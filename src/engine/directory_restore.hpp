@@ -2,6 +2,7 @@
 
 #include "engine/existing_bytes.hpp"
 #include "engine/restore.hpp"
+#include "engine/restore_guard.hpp"
 #include "engine/restore_plan.hpp"
 #include "engine/restore_walk.hpp"
 #include "engine/snapshot_access.hpp"
@@ -18,14 +19,16 @@ class DirectoryRestore
 {
 public:
     /// All references must outlive it.
-    DirectoryRestore(Repository& repository, SnapshotAccess& access, DirectoryTargetOptions target,
-                     TargetEvents events, const RestoreOptions& options, const EngineLimits& limits,
+    DirectoryRestore(Repository& repository, SnapshotAccess& access, const RestoreGuard& guard,
+                     DirectoryTargetOptions target, TargetEvents events,
+                     const RestoreOptions& options, const EngineLimits& limits,
                      JobContext& context);
 
     void run(const std::vector<RestorePart>& parts);
 
 private:
     void place(const Entry& entry);
+    bool leave_repository(const std::string& path);
     bool keep_existing(const Entry& entry, const DirectoryTarget::Begun& begun);
     void plan_file(const Entry& entry, const DirectoryTarget::Begun& begun);
     void plan_item(std::uint32_t file, DirectoryTarget::File& target, std::uint64_t there,
@@ -39,6 +42,7 @@ private:
 
     Repository& repository_;
     SnapshotAccess& access_;
+    const RestoreGuard& guard_;
     const RestoreOptions& options_;
     JobContext& context_;
     TargetEvents events_;
@@ -46,6 +50,7 @@ private:
     RestoreWalk walk_;
     RestoreWindow window_;
     WindowReader reader_;
+    bool left_repository_ = false;
     bool carried_damage_ = false; ///< of a file that goes on in the next window
 };
 

@@ -196,7 +196,8 @@ constexpr OptionSpec target_directory[] = {
     flag("in-place", "Restore to where it came from"),
     choice("overwrite", "always", "always|if-changed|if-newer|never", "WHEN",
            "What to do with files that are there"),
-    flag("delete", "Remove what the snapshot does not have, in the folders that it has"),
+    flag("delete", "Remove what the snapshot does not have, in the folders that it has; what the "
+                   "backup left out or could not save stays"),
     flag("sparse", "Make holes of long runs of zeros"),
     flag("sync", "Return only when everything is on the disk, as far as that can be known"),
     flag("no-owner", "Do not restore owners and groups"),

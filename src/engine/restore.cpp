@@ -92,8 +92,10 @@ Record restore_parts(Repository& repository, SnapshotAccess& access, RestoreThaw
         }
     }
     RestoreFigures figures;
-    DirectoryRestore(repository, access, std::move(target), make_events(context, figures), options,
-                     limits, context)
+    const RestoreGuard guard(repository.store().describe(stop), access, parts, target.path,
+                             options.strip_components, stop);
+    DirectoryRestore(repository, access, guard, std::move(target), make_events(context, figures),
+                     options, limits, context)
         .run(parts);
     access.finish(stop);
     return summary_of(access.snapshot(), figures, options, context, context.progress().problems);

@@ -45,8 +45,9 @@ std::string last_name(const std::string& path)
     return slash == std::string::npos ? path : path.substr(slash + 1);
 }
 
-/// Without its first names; empty if there are no more than those.
-std::string strip(const std::string& path, unsigned names)
+} // namespace
+
+std::string stripped_path(const std::string& path, unsigned names)
 {
     std::size_t begin = 0;
     for (; names > 0; --names) {
@@ -58,8 +59,6 @@ std::string strip(const std::string& path, unsigned names)
     }
     return path.substr(begin);
 }
-
-} // namespace
 
 /// One walk through one part.
 struct RestoreWalk::Run {
@@ -113,7 +112,7 @@ struct RestoreWalk::Run {
         const bool is_folder = entry.kind == EntryKind::directory;
         const bool whole = saved_whole(join(base, entry.path));
         entry.path = join(part.prefix, entry.path);
-        const std::string stripped = strip(entry.path, walk.options_.strip_components);
+        const std::string stripped = stripped_path(entry.path, walk.options_.strip_components);
         switch (walk.filter_.decide(entry.path, is_folder)) {
         case PathFilter::Decision::skip:
             if (is_folder) {
@@ -147,7 +146,7 @@ struct RestoreWalk::Run {
     void give_pending()
     {
         for (Entry& folder : pending) {
-            const std::string here = strip(folder.path, walk.options_.strip_components);
+            const std::string here = stripped_path(folder.path, walk.options_.strip_components);
             give(std::move(folder));
             events.leave_out(here); // only a part of it is restored
         }
@@ -156,7 +155,7 @@ struct RestoreWalk::Run {
 
     void give(Entry entry) const
     {
-        entry.path = strip(entry.path, walk.options_.strip_components);
+        entry.path = stripped_path(entry.path, walk.options_.strip_components);
         if (!entry.path.empty()) {
             events.take(entry);
         }

@@ -17,6 +17,9 @@ struct RestorePart {
     std::string prefix; ///< names before each entry's path
 };
 
+/// Without its first names; empty if there are no more than those.
+std::string stripped_path(const std::string& path, unsigned names);
+
 /// Goes through what a restore wants of a part, folders before what is in them. One thread at a
 /// time.
 class RestoreWalk

@@ -48,8 +48,9 @@ DirectoryTarget::State::State(DirectoryTargetOptions options, TargetEvents event
       setter_({.owners = options_.owners, .numeric_owners = options_.numeric_owners}, shortfalls_),
       folder_descriptors_(DescriptorCache::sensible_limit()),
       file_descriptors_(DescriptorCache::sensible_limit()),
-      file_context_{file_descriptors_, names_, setter_, options_.sparse,
-                    PlacementRules{options_.overwrite != Overwrite::never, options_.delete_extra}},
+      file_context_{
+          file_descriptors_, names_, setter_, options_.sparse,
+          PlacementRules{options_.overwrite != Overwrite::never, options_.delete_extra, spare()}},
       comparison_(root_.get(), setter_),
       stack_(std::make_shared<Folder>(folder_descriptors_, root_.get(),
                                       root_ ? Folder::Origin::found : Folder::Origin::missing),

@@ -2,6 +2,7 @@
 
 #include "target/target.hpp"
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -20,7 +21,12 @@ struct DirectoryTargetOptions {
     bool owners = true;  ///< false: --no-owner
     bool numeric_owners = false; ///< else by name where the name exists here, then by number
     bool dry_run = false;        ///< decides and tells, touches nothing
-    bool sync = false;           ///< finish_folders() returns when everything is on the disk
+    /// Why something is to stay that would be removed; empty: it may go. Asked of `name` in
+    /// `folder`, an open descriptor, and with an empty `name` of all that is in `folder`; `path` is
+    /// relative to the root. What stays is told as a plan step "skip".
+    std::function<std::string(int folder, const std::string& name, const std::string& path)>
+        why_spared = {};
+    bool sync = false; ///< finish_folders() returns when everything is on the disk
 };
 
 /// Makes a tree again below a root folder, from files filled in any order.

@@ -125,6 +125,8 @@ struct DirectoryTarget::State {
 
     // The end.
     void remove_extras(const std::stop_token& stop);
+    Spare spare();
+    bool is_spared(int folder, const std::string& name, const std::string& path);
     void set_locks();
     void tell_space();
 

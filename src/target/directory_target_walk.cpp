@@ -160,6 +160,27 @@ DirectoryTarget::Begun DirectoryTarget::State::begin(const Entry& entry)
     return begun;
 }
 
+/// Empty: everything may go.
+Spare DirectoryTarget::State::spare()
+{
+    if (!options_.why_spared) {
+        return {};
+    }
+    return [this](int folder, const std::string& name, const std::string& path) {
+        return is_spared(folder, name, path);
+    };
+}
+
+bool DirectoryTarget::State::is_spared(int folder, const std::string& name, const std::string& path)
+{
+    std::string why = options_.why_spared ? options_.why_spared(folder, name, path) : std::string();
+    const bool spared = !why.empty();
+    if (spared) {
+        tell(PlanStep::Kind::step, "skip", path, 0, std::move(why));
+    }
+    return spared;
+}
+
 void DirectoryTarget::State::remove_extras(const std::stop_token& stop)
 {
     const std::vector<TargetPlace> extras = std::exchange(extras_, {});
@@ -170,17 +191,27 @@ void DirectoryTarget::State::remove_extras(const std::stop_token& stop)
         }
         return;
     }
+    const auto failed = [&](const std::string& where, const std::string& why) {
+        problem(ErrorCode::target, where, why);
+    };
+    std::shared_ptr<Folder> last_folder;
+    bool all_spared = false;
     for (const TargetPlace& extra : extras) {
         const std::string path = extra.path();
-        if (options_.dry_run) {
-            tell(PlanStep::Kind::step, "remove", path);
-            continue;
-        }
         guarded(path, [&] {
-            const auto failed = [&](const std::string& where, const std::string& why) {
-                problem(ErrorCode::target, where, why);
-            };
-            remove_tree(extra.folder->descriptor()->get(), extra.name, path, failed, stop);
+            const auto folder = extra.folder->descriptor();
+            if (last_folder != extra.folder) {
+                last_folder = extra.folder;
+                all_spared = is_spared(folder->get(), "", extra.folder->path());
+            }
+            if (all_spared) {
+                return;
+            }
+            if (!options_.dry_run) {
+                remove_tree(folder->get(), extra.name, path, failed, stop, spare());
+            } else if (!is_spared(folder->get(), extra.name, path)) {
+                tell(PlanStep::Kind::step, "remove", path);
+            }
         });
     }
 }

@@ -47,12 +47,12 @@ bool is_folder_in_the_way(int system_error)
 }
 
 void remove_folder_in_the_way(int folder, const std::string& name, const std::string& path,
-                              bool remove_filled)
+                              const PlacementRules& rules)
 {
     if (unlinkat(folder, name.c_str(), AT_REMOVEDIR) == 0) {
         return;
     }
-    if (!remove_filled || (errno != ENOTEMPTY && errno != EEXIST)) {
+    if (!rules.remove_filled || (errno != ENOTEMPTY && errno != EEXIST)) {
         throw Error(
             ErrorCode::exists,
             "a folder that is not empty is in its place; remove it, or restore with --delete",
@@ -62,9 +62,12 @@ void remove_folder_in_the_way(int folder, const std::string& name, const std::st
     const auto failed = [&](const std::string& where, const std::string& why) {
         first_failure = first_failure.empty() ? where + " " + why : first_failure;
     };
-    if (!remove_tree(folder, name, path, failed, {})) {
-        throw Error(ErrorCode::exists, "the folder in its place has to stay: " + first_failure,
-                    path);
+    if (!remove_tree(folder, name, path, failed, {}, rules.spare)) {
+        throw Error(
+            ErrorCode::exists,
+            "the folder in its place has to stay: " +
+                (first_failure.empty() ? "it holds what must not be removed" : first_failure),
+            path);
     }
 }
 
@@ -94,14 +97,14 @@ std::uint64_t unlock_child(int folder, const std::string& name)
 }
 
 void put_in_place(int folder, const std::string& temporary, const std::string& name,
-                  const std::string& path, PlacementRules rules)
+                  const std::string& path, const PlacementRules& rules)
 {
     int error = rename_over(folder, temporary, name, rules.replace);
     if (error == EPERM && rules.replace && unlock_child(folder, name) != 0) {
         error = rename_over(folder, temporary, name, rules.replace);
     }
     if (is_folder_in_the_way(error) && rules.replace) {
-        remove_folder_in_the_way(folder, name, path, rules.remove_filled);
+        remove_folder_in_the_way(folder, name, path, rules);
         error = rename_over(folder, temporary, name, rules.replace);
     }
     if (error == EEXIST) {

@@ -29,13 +29,14 @@ private:
 struct PlacementRules {
     bool replace = true;        ///< false: what came there meanwhile stays
     bool remove_filled = false; ///< a folder in the way goes even if there is something in it
+    Spare spare = {};           ///< what in such a folder stays, and the folder with it
 };
 
 /// Renames `temporary` to `name` in the same folder, over what is there: never through a symlink;
 /// an empty folder makes room. `path` names it in errors. Throws Error (exists: a folder that
 /// stays, or something came there meanwhile).
 void put_in_place(int folder, const std::string& temporary, const std::string& name,
-                  const std::string& path, PlacementRules rules);
+                  const std::string& path, const PlacementRules& rules);
 
 /// Removes the file, symlink or device `name`, immutable ones too. Throws Error{denied, target}.
 void remove_in_the_way(int folder, const std::string& name, const std::string& path);

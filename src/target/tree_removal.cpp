@@ -22,6 +22,8 @@ namespace
 
 /// Folders open at a time; what lies deeper is moved up and removed from there.
 constexpr std::size_t deepest = 64;
+/// Where something may have to stay, nothing is moved: what lies deeper than this stays.
+constexpr std::size_t deepest_with_spared = 200;
 
 std::string text_of(int system_error)
 {
@@ -40,8 +42,8 @@ struct Level {
 class Removal
 {
 public:
-    Removal(int top, const RemovalFailure& failed, const std::stop_token& stop)
-        : top_(top), failed_(failed), stop_(stop)
+    Removal(int top, const RemovalFailure& failed, const std::stop_token& stop, const Spare& spare)
+        : top_(top), failed_(failed), stop_(stop), spare_(spare)
     {
     }
 
@@ -88,13 +90,19 @@ private:
         if (fstatat(parent, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) {
             return errno == ENOENT || stay(path, text_of(errno));
         }
+        if (spare_ && spare_(parent, name, path)) {
+            return keep_folders_above();
+        }
         if (!S_ISDIR(status.st_mode)) {
             return remove_one(parent, name, path, 0);
         }
         if (is_mount_point(parent, name)) {
             return stay(path, "something is mounted there");
         }
-        if (levels_.size() >= deepest) {
+        if (spare_ && levels_.size() >= deepest_with_spared) {
+            return stay(path, "it lies too deep to tell what in it has to stay");
+        }
+        if (!spare_ && levels_.size() >= deepest) {
             return move_up(parent, name, path);
         }
         return enter(parent, name, path);
@@ -105,6 +113,9 @@ private:
         OpenedFolder opened = open_child_folder(parent, name);
         if (!opened.descriptor) {
             return stay(path, text_of(opened.error));
+        }
+        if (spare_ && spare_(opened.descriptor.get(), "", path)) {
+            return keep_folders_above();
         }
         AttributeSetter::unlock(Inode(opened.descriptor.get(), Inode::Access::opened));
         try {
@@ -139,10 +150,15 @@ private:
         return stay(path, text_of(errno));
     }
 
-    /// Tells it, and keeps the folders above from being removed in vain.
     bool stay(const std::string& path, const std::string& why)
     {
         failed_(path, "cannot be removed: " + why);
+        return keep_folders_above();
+    }
+
+    /// Which would be removed in vain.
+    bool keep_folders_above()
+    {
         for (Level& level : levels_) {
             level.whole = false;
         }
@@ -152,6 +168,7 @@ private:
     const int top_;
     const RemovalFailure& failed_;
     const std::stop_token& stop_;
+    const Spare& spare_;
     std::vector<Level> levels_;
     std::deque<std::pair<std::string, std::string>> moved_up_;
     std::size_t moves_ = 0;
@@ -160,9 +177,9 @@ private:
 } // namespace
 
 bool remove_tree(int folder, const std::string& name, const std::string& path,
-                 const RemovalFailure& failed, const std::stop_token& stop)
+                 const RemovalFailure& failed, const std::stop_token& stop, const Spare& spare)
 {
-    return Removal(folder, failed, stop).run(name, path);
+    return Removal(folder, failed, stop, spare).run(name, path);
 }
 
 bool is_mount_point(int folder, const std::string& name)

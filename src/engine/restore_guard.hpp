@@ -1,0 +1,57 @@
+#pragma once
+
+#include "engine/restore_walk.hpp"
+#include "source/tree_filter.hpp"
+#include "store/object_store.hpp"
+
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace backstay::core
+{
+
+/// What a restore into a folder must not touch or remove: the repository that it reads, and what
+/// the backup left out or could not save, which nobody can give back. Immutable, thread-safe.
+class RestoreGuard
+{
+public:
+    /// `root`: the folder to restore into. Throws Error{invalid} if it lies in the repository.
+    RestoreGuard(const StoreDescription& store, SnapshotAccess& access,
+                 const std::vector<RestorePart>& parts, std::string root, unsigned strip_components,
+                 const std::stop_token& stop);
+
+    /// Whether `path`, below the root, is the repository's folder or in it.
+    bool is_in_repository(const std::string& path) const;
+    /// For DirectoryTargetOptions::why_spared.
+    std::string why_spared(int folder, const std::string& name, const std::string& path) const;
+
+private:
+    /// Of a source that is a tree.
+    struct Part {
+        std::string prefix; ///< names before each path below the root
+        std::string base;   ///< what lies at `prefix`, in its source
+        std::vector<std::string> roots;
+        TreeSourceOptions choice;
+        TreeFilter filter;
+    };
+
+    void find_repository(const StoreDescription& store);
+    void add_part(const SnapshotSource& source, const RestorePart& part, const std::string& base);
+    void note_unsaved(SnapshotAccess& access, const std::vector<RestorePart>& parts,
+                      const std::stop_token& stop);
+    bool was_not_saved(const std::string& path) const;
+    const Part* part_of(const std::string& path) const;
+    std::string in_source(const Part& part, const std::string& path) const;
+    bool on_other_file_system(const Part& part, int folder, const std::string& path) const;
+
+    std::string root_;
+    unsigned strip_components_;
+    std::optional<std::string> repository_; ///< below the root; empty: not there
+    std::vector<Part> parts_;
+    std::set<std::string> unsaved_; ///< below the root
+    bool all_unsaved_known_ = true;
+};
+
+} // namespace backstay::core
