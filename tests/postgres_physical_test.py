@@ -89,8 +89,8 @@ def cycle(place, version):
     mapping = ["--map-tablespace", f"{spaces[0]}={moved[0]}", "--map-tablespace", f"{spaces[1]}={moved[1]}"]
     copy = restored(place, version, *mapping, "--verify")
     assert oct(copy.data.stat().st_mode)[-3:] == "700"
-    if version == "15":
-        run_as_owner(TOOLS / "pg_verifybackup", "-q", copy.data)
+    if version <= "16":  # what the tool knows of manifests; of the log it knows its own version's alone
+        run_as_owner(TOOLS / "pg_verifybackup", "-q", *([] if version == "15" else ["-n"]), copy.data)
     with copy:
         recovered(copy)
         demand_equal_sums(copy)
