@@ -1,13 +1,12 @@
 #include "engine/prune.hpp"
 
 #include "base/error.hpp"
-#include "base/random.hpp"
 #include "base/worker_group.hpp"
 #include "engine/copy_forward.hpp"
 #include "engine/lock_upkeep.hpp"
 #include "engine/marks.hpp"
-#include "engine/pack_readiness.hpp"
-#include "engine/prune_plan.hpp"
+#include "engine/pack_choice.hpp"
+#include "engine/segment_rewrite.hpp"
 #include "engine/store_rights.hpp"
 #include "repo/blob_reader.hpp"
 #include "repo/session.hpp"
@@ -25,23 +24,7 @@ namespace backstay::core
 namespace
 {
 
-constexpr std::size_t most_entries_a_segment = 500'000;
 constexpr double seconds_between_looks = 1;
-
-/// Every pack that lies in the store.
-std::map<PackId, std::uint64_t> list_packs(Repository& repository, const std::stop_token& stop)
-{
-    std::map<PackId, std::uint64_t> packs;
-    repository.store().list(
-        "packs/", Freshness::cached,
-        [&packs](const ObjectInfo& object) {
-            if (const auto id = parse_pack_key(object.key)) {
-                packs[*id] = object.size;
-            }
-        },
-        stop);
-    return packs;
-}
 
 void wait_a_moment(const std::stop_token& stop)
 {
@@ -60,19 +43,20 @@ public:
     Collection(Repository& repository, const PruneOptions& options, const EngineLimits& limits,
                JobContext& context)
         : repository_(repository), options_(options), limits_(limits), context_(context),
-          stop_(context.stop())
+          stop_(context.stop()), choice_(repository, options, limits, context,
+                                         [this] { return living_sessions().empty(); })
     {
     }
 
     Record run()
     {
         demand_right_to_collect(repository_, options_.alone, "prune", stop_);
-        choose();
+        plan_ = choice_.choose();
         tell();
         if (options_.dry_run) {
             return summary();
         }
-        if (plan_.empty() && left_by_others_ == 0) {
+        if (plan_.empty() && choice_.left_by_others() == 0) {
             tidy_sessions();
             keep_locks(repository_, context_, LockUpkeep::renew, stop_);
             return summary();
@@ -84,155 +68,12 @@ public:
         }
         while (!mark_and_copy()) { // 4
         }
-        publish();        // 6
-        remove_objects(); // 7, 8
+        remove_objects(publish()); // 6, 7, 8
         keep_locks(repository_, context_, LockUpkeep::renew, stop_);
         return summary();
     }
 
 private:
-    /// Thrift, not safety: any choice would be safe.
-    void choose()
-    {
-        listed_ = list_packs(repository_, stop_);
-        const Condemned before = read_condemned(repository_, stop_);
-        std::vector<std::string> damaged;
-        const std::shared_ptr<BlobIndex> index =
-            BlobIndex::load(repository_, before, Freshness::cached, stop_, &damaged);
-        if (!damaged.empty()) {
-            throw Error(ErrorCode::damaged, damaged.front() +
-                                                "; so nobody can say what is needed: nothing was "
-                                                "removed; run check to see all that is hurt");
-        }
-        const SnapshotList list = list_snapshots(repository_, stop_);
-        demand_readable(list);
-        BlobReader reader(repository_, index, limits_.memory / 8);
-        Marks marks(index->size());
-        MarkFindings findings = demand_all();
-        const std::set<PackId> missing = missing_packs(*index);
-        if (!missing.empty()) {
-            findings.usable = [&](const BlobPlace& place) {
-                return !missing.contains(index->pack(place.pack).id);
-            };
-        }
-        mark_snapshots(reader, list.snapshots, marks, findings, limits_, context_);
-        plan_with_readable(measure_packs(*index, marks));
-        choose_unindexed(*index, before);
-        for (const PackId& pack : before.packs) {
-            left_by_others_ += listed_.find(pack) != listed_.end() ? 1 : 0;
-        }
-    }
-
-    /// A pack that lies in an archive stays as it is: what is used of it cannot be copied, and to
-    /// condemn it all the same would end this collection and all after it.
-    void plan_with_readable(std::vector<PackUse> packs)
-    {
-        std::uint64_t archived = 0;
-        for (bool found = true; found;) { // which makes others be chosen instead
-            plan_ = plan_prune(packs, options_);
-            const std::set<PackId> out_of_reach = archived_of(plan_.repack);
-            found = !out_of_reach.empty();
-            archived += out_of_reach.size();
-            for (PackUse& pack : packs) {
-                pack.archived = pack.archived || out_of_reach.contains(pack.id);
-            }
-        }
-        if (archived > 0) {
-            context_.emit(Record("notice").set(
-                "message", fmt::format("partly unused packs that stay as they are, for they lie in "
-                                       "an archive and cannot be read there: {}",
-                                       archived)));
-        }
-    }
-
-    std::set<PackId> archived_of(const std::vector<PackUse>& packs)
-    {
-        std::vector<PackId> ids;
-        for (const PackUse& pack : packs) {
-            ids.push_back(pack.id);
-        }
-        const std::vector<Readiness> states = look_at_packs(repository_, ids, limits_, stop_);
-        std::set<PackId> archived;
-        for (std::size_t at = 0; at < ids.size(); ++at) {
-            if (states[at] != Readiness::ready) {
-                archived.insert(ids[at]);
-            }
-        }
-        return archived;
-    }
-
-    static void demand_readable(const SnapshotList& list)
-    {
-        if (!list.unreadable.empty()) {
-            throw Error(
-                ErrorCode::damaged,
-                fmt::format("snapshot {} cannot be read ({}), so nobody can say what it needs: "
-                            "forget it by id, or repair it, before anything is removed",
-                            list.unreadable.front().id.hex(), list.unreadable.front().why),
-                snapshot_key(list.unreadable.front().id));
-        }
-    }
-
-    /// Of those that the index names.
-    std::set<PackId> missing_packs(const BlobIndex& index)
-    {
-        std::set<PackId> missing;
-        for (std::uint32_t number = 0; number < index.packs(); ++number) {
-            const IndexedPack& pack = index.pack(number);
-            // One that was stored after the list was made is asked for by its name.
-            if (!pack.condemned && !listed_.contains(pack.id) &&
-                !repository_.store().stat(pack_key(pack.id), stop_)) {
-                missing.insert(pack.id);
-            }
-        }
-        return missing;
-    }
-
-    static MarkFindings demand_all()
-    {
-        MarkFindings findings;
-        findings.missing = [](const Snapshot& snapshot, const std::string& path, const BlobId& id,
-                              BlobKind, const std::string& why) {
-            throw Error(ErrorCode::damaged,
-                        fmt::format("blob {} of snapshot {} is missing or damaged ({}): nothing "
-                                    "was removed; run check to see all that is hurt",
-                                    id.hex(), snapshot.record.id.hex().substr(0, 12), why),
-                        path);
-        };
-        return findings;
-    }
-
-    /// Packs that no segment lists are a dead writer's, or a living one's: those stay.
-    void choose_unindexed(const BlobIndex& index, const Condemned& before)
-    {
-        std::set<PackId> indexed;
-        for (std::uint32_t number = 0; number < index.packs(); ++number) {
-            indexed.insert(index.pack(number).id);
-        }
-        std::vector<std::pair<PackId, std::uint64_t>> unindexed;
-        for (const auto& [id, size] : listed_) {
-            if (indexed.find(id) == indexed.end() && before.packs.find(id) == before.packs.end()) {
-                unindexed.emplace_back(id, size);
-            }
-        }
-        if (unindexed.empty() || !living_sessions().empty()) {
-            return;
-        }
-        // A session may have ended by now whose segments came after our look at the index: look
-        // again.
-        const auto again = BlobIndex::load(repository_, before, Freshness::fresh, stop_);
-        indexed.clear();
-        for (std::uint32_t number = 0; number < again->packs(); ++number) {
-            indexed.insert(again->pack(number).id);
-        }
-        for (const auto& [id, size] : unindexed) {
-            if (indexed.find(id) == indexed.end()) {
-                plan_.unindexed.push_back(id);
-                plan_.unindexed_bytes += size;
-            }
-        }
-    }
-
     bool has_ended(const SessionId& id)
     {
         return repository_.store().stat(snapshot_key(id), stop_).has_value() ||
@@ -265,7 +106,7 @@ private:
             step("remove", pack.id, pack.size, pack.size);
         }
         for (const PackId& id : plan_.unindexed) {
-            step("remove", id, listed_[id], listed_[id]);
+            step("remove", id, choice_.size_of(id), choice_.size_of(id));
         }
         for (const PackUse& pack : plan_.repack) {
             step("repack", pack.id, pack.size, pack.unused());
@@ -397,89 +238,24 @@ private:
         return condemned_.packs.find(id) != condemned_.packs.end();
     }
 
-    /// The copies, and what the segments that list condemned packs say of others.
-    void publish()
+    /// The copies, and what the segments that list condemned packs say of others. Returns those
+    /// that are needed no more.
+    std::vector<SegmentId> publish()
     {
-        writer_ = random_id<SessionId>();
+        SegmentRewrite rewrite(repository_, condemned_, stop_);
         for (const SegmentId& id : segments_) {
-            Segment segment = read_segment(repository_, id, stop_);
-            const bool stays =
-                std::none_of(segment.footer.packs.begin(), segment.footer.packs.end(),
-                             [this](const SegmentPack& pack) { return is_condemned(pack.id); });
-            const bool empty =
-                segment.footer.packs.empty(); // a sign of life of a session that has ended by now
-            if (stays && !empty) {
-                continue;
-            }
-            keep_living(segment);
-            replaced_.push_back(id);
-            if (pending_.entries.size() >= most_entries_a_segment) {
-                write_pending();
-            }
+            rewrite.add(id);
         }
-        add_to_pending(std::move(copies_));
-        write_pending();
+        bytes_repacked_ = copies_.bytes;
+        rewrite.finish(std::move(copies_));
+        return rewrite.replaced();
     }
 
-    void keep_living(const Segment& segment)
-    {
-        PackRewriter::Stored kept;
-        kept.key_records = segment.footer.key_records;
-        std::vector<std::uint32_t> numbers(segment.footer.packs.size(), UINT32_MAX);
-        for (std::size_t i = 0; i < segment.footer.packs.size(); ++i) {
-            if (!is_condemned(segment.footer.packs[i].id)) {
-                numbers[i] = static_cast<std::uint32_t>(kept.packs.size());
-                kept.packs.push_back(segment.footer.packs[i]);
-            }
-        }
-        for (SegmentEntry entry : segment.entries) {
-            if (numbers[entry.pack] != UINT32_MAX) {
-                entry.pack = numbers[entry.pack];
-                kept.entries.push_back(entry);
-            }
-        }
-        add_to_pending(std::move(kept));
-    }
-
-    void add_to_pending(PackRewriter::Stored more)
-    {
-        bytes_repacked_ += more.bytes;
-        const auto packs = static_cast<std::uint32_t>(pending_.packs.size());
-        const auto records = static_cast<std::uint32_t>(pending_.key_records.size());
-        for (SegmentPack& pack : more.packs) {
-            for (SegmentFrame& frame : pack.frames) {
-                frame.key_record += records;
-            }
-            pending_.packs.push_back(std::move(pack));
-        }
-        for (SegmentEntry& entry : more.entries) {
-            entry.pack += packs;
-            pending_.entries.push_back(entry);
-        }
-        pending_.key_records.insert(pending_.key_records.end(), more.key_records.begin(),
-                                    more.key_records.end());
-    }
-
-    void write_pending()
-    {
-        if (pending_.packs.empty()) {
-            return;
-        }
-        written_.push_back(write_segment(repository_, writer_, std::move(pending_.key_records),
-                                         std::move(pending_.packs), std::move(pending_.entries),
-                                         std::nullopt, stop_));
-        pending_ = {};
-    }
-
-    void remove_objects()
+    void remove_objects(const std::vector<SegmentId>& replaced)
     {
         std::vector<std::string> segments;
-        for (const SegmentId& id : replaced_) {
-            const bool same_name =
-                std::find(written_.begin(), written_.end(), id) != written_.end();
-            if (!same_name) {
-                segments.push_back(segment_key(id));
-            }
+        for (const SegmentId& id : replaced) {
+            segments.push_back(segment_key(id));
         }
         remove_quietly(segments);
         std::map<std::string, std::uint64_t> packs;
@@ -547,17 +323,12 @@ private:
     const EngineLimits& limits_;
     JobContext& context_;
     std::stop_token stop_;
-    std::map<PackId, std::uint64_t> listed_;
+    PackChoice choice_;
     PrunePlan plan_;
-    std::uint64_t left_by_others_ = 0;
     Condemned condemned_; ///< the set A of the protocol, fixed in step 2
     std::size_t waiting_for_ = 0;
     PackRewriter::Stored copies_;
     std::vector<SegmentId> segments_;
-    SessionId writer_{};
-    PackRewriter::Stored pending_;
-    std::vector<SegmentId> replaced_;
-    std::vector<SegmentId> written_;
     std::uint64_t packs_removed_ = 0;
     std::uint64_t bytes_freed_ = 0;
     std::uint64_t bytes_repacked_ = 0;

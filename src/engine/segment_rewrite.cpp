@@ -1,0 +1,99 @@
+#include "engine/segment_rewrite.hpp"
+
+#include "base/random.hpp"
+
+#include <algorithm>
+#include <cstdint>
+#include <utility>
+
+namespace backstay::core
+{
+
+namespace
+{
+
+constexpr std::size_t most_entries_a_segment = 500'000;
+
+} // namespace
+
+SegmentRewrite::SegmentRewrite(Repository& repository, const Condemned& condemned,
+                               std::stop_token stop)
+    : repository_(repository), condemned_(condemned), stop_(std::move(stop)),
+      writer_(random_id<SessionId>())
+{
+}
+
+void SegmentRewrite::add(const SegmentId& id)
+{
+    const Segment segment = read_segment(repository_, id, stop_);
+    const bool stays = std::none_of(segment.footer.packs.begin(), segment.footer.packs.end(),
+                                    [this](const SegmentPack& pack) { return is_condemned(pack); });
+    // An empty one is a sign of life of a session that has ended by now.
+    if (stays && !segment.footer.packs.empty()) {
+        return;
+    }
+    keep_living(segment);
+    replaced_.push_back(id);
+    if (pending_.entries.size() >= most_entries_a_segment) {
+        write_pending();
+    }
+}
+
+void SegmentRewrite::finish(PackRewriter::Stored copies)
+{
+    add_to_pending(std::move(copies));
+    write_pending();
+    // One may have got the name of what it replaces, for it says the same.
+    std::erase_if(replaced_, [this](const SegmentId& id) { return written_.contains(id); });
+}
+
+void SegmentRewrite::keep_living(const Segment& segment)
+{
+    PackRewriter::Stored kept;
+    kept.key_records = segment.footer.key_records;
+    std::vector<std::uint32_t> numbers(segment.footer.packs.size(), UINT32_MAX);
+    for (std::size_t i = 0; i < segment.footer.packs.size(); ++i) {
+        if (!is_condemned(segment.footer.packs[i])) {
+            numbers[i] = static_cast<std::uint32_t>(kept.packs.size());
+            kept.packs.push_back(segment.footer.packs[i]);
+        }
+    }
+    for (SegmentEntry entry : segment.entries) {
+        if (numbers[entry.pack] != UINT32_MAX) {
+            entry.pack = numbers[entry.pack];
+            kept.entries.push_back(entry);
+        }
+    }
+    add_to_pending(std::move(kept));
+}
+
+void SegmentRewrite::add_to_pending(PackRewriter::Stored more)
+{
+    const auto packs = static_cast<std::uint32_t>(pending_.packs.size());
+    const auto records = static_cast<std::uint32_t>(pending_.key_records.size());
+    for (SegmentPack& pack : more.packs) {
+        for (SegmentFrame& frame : pack.frames) {
+            frame.key_record += records;
+        }
+        pending_.packs.push_back(std::move(pack));
+    }
+    for (SegmentEntry& entry : more.entries) {
+        entry.pack += packs;
+        pending_.entries.push_back(entry);
+    }
+    pending_.key_records.insert(pending_.key_records.end(), more.key_records.begin(),
+                                more.key_records.end());
+}
+
+void SegmentRewrite::write_pending()
+{
+    if (pending_.packs.empty()) {
+        return;
+    }
+    written_.insert(write_segment(repository_, writer_, std::move(pending_.key_records),
+                                  std::move(pending_.packs), std::move(pending_.entries),
+                                  std::nullopt, stop_));
+    pending_ = {};
+}
+
+} // namespace backstay::core
