@@ -172,7 +172,7 @@ def an_incremental_backup_has_what_a_full_one_has(place):
             server.sql(f"insert into of_{kind} select {row} from generate_series(5001, 5300) g; delete from of_{kind} where n % 50 = 1; update of_{kind} set text = 'new' where n % 70 = 2")
             server.sql(f"begin; select count(*) from (select * from of_{kind} where n % 90 = 3 for update) locked; savepoint s; delete from of_{kind} where n < 100; rollback to s; commit")
         server.sql("vacuum of_gin; reindex table of_gist; cluster of_btree using of_btree_n_idx; vacuum full of_hash")
-        server.sql("alter table moved set tablespace one; select nextval('counter') from generate_series(1, 100); update plain set n = -n where n % 9000 = 1; delete from shrunk where n > 100; vacuum shrunk; insert into shrunk values (1)")
+        server.sql("alter table moved set tablespace one; select nextval('counter') from generate_series(1, 100); update plain set n = -n where n % 9000 = 1; delete from shrunk where n > 40000; vacuum shrunk; insert into shrunk values (1)")
         server.sql("delete from packed where n % 2 = 0; vacuum freeze packed; select lo_put(77, 3, 'x'); insert into forgotten values (0)")
         server.sql("begin; create table frozen (n int); copy frozen from program 'seq 20000' (freeze); commit; drop database other; create database other2 strategy file_copy; create database other3 strategy wal_log")
         server.sql("create table inside as select g from generate_series(1, 9000) g", database="other3")

@@ -78,6 +78,9 @@ void VisibilityMaps::mend(Ready& ready) const
     while (sent < map.head.blocks.size()) {
         take_sent();
     }
+    // A server takes a table's truncation for the map's, too: what it would add is all empty, and a
+    // map may end early.
+    map.head.truncation = static_cast<std::uint32_t>(kept);
     map.head.blocks = std::move(blocks);
     map.pages = std::move(pages);
 }
