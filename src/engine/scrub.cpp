@@ -1,0 +1,85 @@
+#include "engine/check.hpp"
+
+#include "base/error.hpp"
+#include "base/worker_group.hpp"
+#include "engine/pack_check.hpp"
+#include "engine/sample.hpp"
+#include "engine/unread_objects.hpp"
+
+#include <atomic>
+
+namespace backstay::core
+{
+
+namespace
+{
+
+/// Empty if the object is what its name says; else what is wrong.
+std::string check_object(ObjectStore& store, const std::string& key, std::uint64_t& bytes_read,
+                         const std::stop_token& stop)
+{
+    const auto name =
+        Id<struct ObjectNameTag>::parse(std::string_view(key).substr(key.rfind('/') + 1));
+    return name ? check_name(store, key, name->bytes, bytes_read, stop) : "its name is no SHA-256";
+}
+
+} // namespace
+
+Record run_scrub(ObjectStore& store, const ScrubOptions& options, const EngineLimits& limits,
+                 JobContext& context)
+{
+    const std::stop_token& stop = context.stop();
+    std::vector<ObjectInfo> objects;
+    for (const char* prefix : {"index/", "packs/"}) {
+        store.list(
+            prefix, Freshness::cached,
+            [&objects](const ObjectInfo& object) { objects.push_back(object); }, stop);
+    }
+    if (objects.empty() && !store.stat("config/1", stop)) {
+        throw Error(ErrorCode::not_found, "there is no repository here: no config, no packs",
+                    store.describe(stop).uri);
+    }
+    std::vector<std::size_t> chosen = sample(
+        objects.size(), options.percent, static_cast<std::uint64_t>(system_clock().now().seconds));
+    for (const std::size_t at : chosen) {
+        context.progress().bytes_total += objects[at].size;
+    }
+    std::atomic<std::size_t> next{0};
+    std::atomic<std::uint64_t> bytes{0};
+    const auto tell = [&context](const std::string& key, ErrorCode code,
+                                 const std::string& message) {
+        context.problem({"", key, static_cast<std::int32_t>(code), message});
+    };
+    UnreadObjects unread(tell);
+    WorkerGroup group(stop);
+    const unsigned readers = limits.readers(store, stop);
+    for (unsigned i = 0; i < readers; ++i) {
+        group.start("scrub", [&](const std::stop_token& stopped) {
+            for (std::size_t at = next++; at < chosen.size(); at = next++) {
+                throw_if_stopped(stopped);
+                const ObjectInfo& object = objects[chosen[at]];
+                unread.pass_over(object.key, [&] {
+                    std::uint64_t read = 0;
+                    const std::string wrong = check_object(store, object.key, read, stopped);
+                    bytes += read;
+                    context.progress().bytes += read;
+                    if (!wrong.empty()) {
+                        tell(object.key, ErrorCode::damaged, wrong);
+                    }
+                });
+            }
+        });
+    }
+    group.join();
+    throw_if_stopped(stop);
+    const std::uint64_t problems = context.progress().problems;
+    Record record("summary");
+    record.set("command", "scrub")
+        .set("objects", static_cast<std::uint64_t>(chosen.size()))
+        .set("objects_unread", unread.count())
+        .set("bytes_checked", bytes.load());
+    record.set("problems", problems).set("verdict", verdict_of(problems, unread.count()));
+    return record;
+}
+
+} // namespace backstay::core
