@@ -134,6 +134,25 @@ def wrong_usage_is_2_and_names_the_nearest_word(place):
     assert record["type"] == "summary" and record["error"]["code"] == "invalid", record
 
 
+def an_empty_value_takes_no_other_word_for_itself(place):
+    live, other = place.path / "live", place.path / "other"
+    make_files(live, count=3)
+    make_files(other, count=3)
+    place.run("init")
+    for empty in (("--exclude", ""), ("--exclude=",), ("--exclude-file", "")):
+        place.run("backup", live, *empty, other, status=2)
+        assert empty[0].strip("-=") in place.stderr, place.stderr
+    for empty in (("--comment", ""), ("--comment=",), ("--tag", "")):
+        place.run("backup", live, *empty, other)
+        assert place.json("snapshots")[-2]["paths"] == [str(live), str(other)], empty
+    place.run("restore", "latest", "--to", "", "-q", status=2)
+    assert not os.path.exists("-q") and "path" in place.stderr, place.stderr
+    place.run("forget", "--keep-last", "1", "--group-by", "", "--dry-run")
+    assert len(place.json("snapshots")) - 1 == 3
+    place.run("help", "bakcup", status=2)
+    assert "backup" in place.stderr
+
+
 def wrong_keys_and_places_are_refused_clearly(place):
     place.run("snapshots", status=1)
     assert "init" in place.stderr, place.stderr
@@ -361,7 +380,7 @@ def help_fits_and_manuals_come_from_the_same_tables(place):
 
 TESTS = [
     main_job_runs_end_to_end, a_backup_without_changes_reads_nothing, attributes_set_between_two_backups_are_kept, standard_input_and_commands_become_streams,
-    unreadable_files_are_listed_and_the_status_is_3, wrong_usage_is_2_and_names_the_nearest_word, wrong_keys_and_places_are_refused_clearly,
+    unreadable_files_are_listed_and_the_status_is_3, wrong_usage_is_2_and_names_the_nearest_word, an_empty_value_takes_no_other_word_for_itself, wrong_keys_and_places_are_refused_clearly,
     retention_keeps_what_it_says_and_pins_are_kept, excludes_are_as_in_gitignore, in_place_restores_only_what_differs, archives_go_out_and_in,
     a_backup_killed_at_any_moment_harms_nothing, an_interrupt_ends_cleanly_with_4, damage_is_found_named_and_never_restored,
     results_that_cannot_be_written_are_no_success, what_is_asked_for_and_not_there_is_told, every_record_is_json_with_a_type, help_fits_and_manuals_come_from_the_same_tables,

@@ -128,6 +128,16 @@ std::string suggestion(const std::string& word, const std::vector<std::string>& 
     return near.empty() ? std::string() : "; did you mean '" + near + "'?";
 }
 
+const Command& need_command(const std::string& name)
+{
+    const Command* command = find_command(name);
+    if (command == nullptr) {
+        throw UsageError("there is no command '" + printable(name) + "'" +
+                         suggestion(name, command_names()));
+    }
+    return *command;
+}
+
 [[noreturn]] void refuse_extra(const std::string& word, const Command& command,
                                const std::vector<OptionRow>& rows)
 {
@@ -142,34 +152,45 @@ std::string suggestion(const std::string& word, const std::vector<std::string>& 
                      suggestion(name, names));
 }
 
+/// Stands for an empty value, which CLI11 takes for none: it would take the next word instead. No
+/// word on a command line holds a NUL.
+const std::string empty_value(1, '\0');
+
 Values collect(const Storage& storage)
 {
     Values values;
     for (const auto& [key, option] : storage.options) {
         if (option->count() > 0) {
             values[key] = storage.values.at(key);
+            std::replace(values[key].begin(), values[key].end(), empty_value, std::string());
         }
     }
     return values;
 }
 
-/// A value that begins with '-' or is empty must not be taken for an option: "--key=value" keeps
-/// them together, "--key value" is joined here.
+/// A value that begins with '-' must not be taken for an option, nor the word behind an empty one
+/// for the value: "--key=value" keeps them together, "--key value" is joined here.
 std::vector<std::string> joined_values(const std::vector<std::string>& arguments,
                                        const std::vector<OptionRow>& rows)
 {
     std::vector<std::string> out;
     for (std::size_t i = 0; i < arguments.size(); ++i) {
-        const auto row = std::find_if(rows.begin(), rows.end(), [&](const OptionRow& each) {
-            return arguments[i] == "--" + each.key && takes_value(each);
-        });
-        const bool has_value = row != rows.end() && i + 1 < arguments.size();
-        if (has_value) {
-            out.push_back(arguments[i] + "=" + arguments[i + 1]);
-            ++i;
-        } else {
-            out.push_back(arguments[i]);
+        if (arguments[i] == "--") {
+            out.insert(out.end(), arguments.begin() + static_cast<std::ptrdiff_t>(i),
+                       arguments.end());
+            break;
         }
+        std::string word = arguments[i];
+        const auto row = std::find_if(rows.begin(), rows.end(), [&](const OptionRow& each) {
+            return takes_value(each) && (word == "--" + each.key || word == "--" + each.key + "=");
+        });
+        if (row != rows.end() && !word.ends_with('=') && i + 1 < arguments.size()) {
+            word += "=" + arguments[++i];
+        }
+        if (row != rows.end() && word == "--" + row->key + "=") {
+            word += empty_value;
+        }
+        out.push_back(std::move(word));
     }
     return out;
 }
@@ -263,18 +284,14 @@ Parsed parse(const std::vector<std::string>& arguments)
         Parsed parsed;
         parsed.help = true;
         if (at + 1 < arguments.size()) {
-            parsed.given.command = find_command(arguments[at + 1]);
+            parsed.given.command = &need_command(arguments[at + 1]);
         }
         return parsed;
     }
-    const Command* command = find_command(arguments[at]);
-    if (command == nullptr) {
-        throw UsageError("there is no command '" + printable(arguments[at]) + "'" +
-                         suggestion(arguments[at], command_names()));
-    }
+    const Command& command = need_command(arguments[at]);
     std::vector<std::string> others = arguments;
     others.erase(others.begin() + static_cast<std::ptrdiff_t>(at));
-    return parse_command(*command, std::move(others));
+    return parse_command(command, std::move(others));
 }
 
 } // namespace command
