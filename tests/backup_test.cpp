@@ -580,3 +580,91 @@ TEST_CASE("an interrupted backup goes on from its checkpoint without reading aga
     CHECK(source->reads - reads < reads / 2);
     CHECK(all_contents(*repository) == std::vector<Files>{many});
 }
+
+namespace
+{
+
+/// A file with a hole of 2 MiB at 4 MiB, whose reading breaks off at an offset; sparse or not.
+class BrokenOff : public MemorySource
+{
+public:
+    explicit BrokenOff(Files files) : MemorySource(std::move(files), 1) { has_tokens = true; }
+
+    std::uint64_t breaks_at = UINT64_MAX;
+    std::uint64_t lowest_read = UINT64_MAX;
+    bool is_sparse = false;
+    std::uint8_t token = 1;
+
+    std::optional<SourceEntry> next(std::uint32_t lane) override
+    {
+        auto entry = MemorySource::next(lane);
+        if (entry) {
+            entry->sparse = is_sparse;
+            entry->entry.change_token = {token};
+        }
+        return entry;
+    }
+    std::size_t read(std::uint32_t lane, std::uint64_t item, std::uint64_t offset,
+                     MutableByteSpan buffer) override
+    {
+        lowest_read = std::min(lowest_read, offset);
+        if (offset >= breaks_at) {
+            throw Error(ErrorCode::no_memory, "the test's fault");
+        }
+        return MemorySource::read(lane, item, offset, buffer);
+    }
+    std::optional<SnapshotStream::Extent> next_data(std::uint32_t, std::uint64_t,
+                                                    std::uint64_t offset) override
+    {
+        if (offset < 4 * MiB) {
+            return SnapshotStream::Extent{offset, 4 * MiB};
+        }
+        return SnapshotStream::Extent{std::max<std::uint64_t>(offset, 6 * MiB), 24 * MiB};
+    }
+};
+
+} // namespace
+
+TEST_CASE("an interrupted backup goes on within a large file")
+{
+    Bytes bytes = seeded_bytes(7, 24 * MiB);
+    std::fill_n(bytes.begin() + 4 * MiB, 2 * MiB, std::uint8_t{0});
+    for (const bool is_sparse : {false, true}) {
+        CAPTURE(is_sparse);
+        const auto repository = init_sample(std::make_shared<MemoryStore>());
+        BackupOptions options;
+        options.checkpoint_bytes = 1 * MiB;
+        const auto source = std::make_shared<BrokenOff>(Files{{"large", bytes}});
+        source->is_sparse = is_sparse;
+        source->breaks_at = 16 * MiB;
+        CHECK_THROWS_AS(back_up(*repository, source, options), Error);
+        CHECK(source->lowest_read == 0);
+
+        source->breaks_at = UINT64_MAX;
+        source->lowest_read = UINT64_MAX;
+        back_up(*repository, source, options);
+        CHECK(source->lowest_read > 8 * MiB);
+        CHECK(all_contents(*repository) == std::vector<Files>{{{"large", bytes}}});
+
+        // As a whole it is a parent like any other.
+        source->lowest_read = UINT64_MAX;
+        back_up(*repository, source, options);
+        CHECK(source->lowest_read == UINT64_MAX);
+    }
+}
+
+TEST_CASE("what an interrupted backup read of a file that has changed since is not used")
+{
+    const auto repository = init_sample(std::make_shared<MemoryStore>());
+    BackupOptions options;
+    options.checkpoint_bytes = 1 * MiB;
+    const auto source = std::make_shared<BrokenOff>(Files{{"large", seeded_bytes(7, 24 * MiB)}});
+    source->breaks_at = 16 * MiB;
+    CHECK_THROWS_AS(back_up(*repository, source, options), Error);
+
+    const Files later{{"large", seeded_bytes(8, 24 * MiB)}};
+    const auto changed = std::make_shared<BrokenOff>(later);
+    changed->token = 2;
+    back_up(*repository, changed, options);
+    CHECK(all_contents(*repository) == std::vector<Files>{later});
+}

@@ -117,7 +117,11 @@ std::map<std::string, std::shared_ptr<SnapshotView>> resume_interrupted(
 {
     std::map<std::string, std::unique_ptr<EntrySorter>> sorters;
     std::vector<SessionId> interrupted;
-    for (const BlobIndex::FoundCheckpoint& found : reader->index().checkpoints()) {
+    std::vector<BlobIndex::FoundCheckpoint> checkpoints = reader->index().checkpoints();
+    // What was known last of an entry counts.
+    std::stable_sort(checkpoints.begin(), checkpoints.end(),
+                     [](const auto& a, const auto& b) { return a.written < b.written; });
+    for (const BlobIndex::FoundCheckpoint& found : checkpoints) {
         if (found.checkpoint.series != series || found.written < since ||
             was_committed(committed, found.session)) {
             continue;

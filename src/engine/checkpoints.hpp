@@ -22,7 +22,8 @@ public:
                  double every_seconds, std::string temporary_folder);
     /// Only before the lanes start.
     void add_source(const std::string& name);
-    /// An entry of `source` that was read and whose blobs are with the writer.
+    /// An entry of `source` that was read and whose blobs are with the writer; or, where its
+    /// content is shorter than its size, was begun to be.
     void entry_done(const std::string& source, const Entry& entry);
     /// Publishes if it is time and nobody else does. Cheap otherwise: call it often.
     void maybe_publish();

@@ -27,6 +27,18 @@ bool ends_everything(ErrorCode code)
            code == ErrorCode::internal;
 }
 
+/// An interrupted run's entry of which only the beginning was read.
+bool is_begun(const Entry& entry)
+{
+    return entry.content.size() < entry.size;
+}
+
+/// Its bytes can be read again from any offset, and a change of them would be noticed.
+bool can_be_begun(const SourceEntry& entry)
+{
+    return !entry.entry.change_token.empty() && !entry.sequential && !entry.kept_from;
+}
+
 /// Whether two states of an entry without content are the same, for the report.
 bool same_attributes(const Entry& a, const Entry& b)
 {
@@ -167,7 +179,7 @@ LaneReader::Change LaneReader::store(SourceEntry& entry, const std::optional<Ent
             return before ? Change::modified : Change::new_entry;
         }
     }
-    keep = read(entry);
+    keep = read(entry, same_kind ? begun_content(entry, *before) : nullptr);
     if (keep && now.link && !now.change_token.empty()) {
         linked_.add(*now.link, now.change_token, now.content);
     }
@@ -191,7 +203,7 @@ bool LaneReader::take_over(SourceEntry& entry, const Entry& before)
 {
     Entry& now = entry.entry;
     if (now.change_token.empty() || now.change_token != before.change_token || before.damaged ||
-        shared_.options.force) {
+        is_begun(before) || shared_.options.force) {
         return false;
     }
     bool all_known = true;
@@ -220,13 +232,21 @@ bool LaneReader::take_over(SourceEntry& entry, const Entry& before)
     return true;
 }
 
+/// The beginning of it that an interrupted run read, if it has not changed since.
+const Content* LaneReader::begun_content(const SourceEntry& entry, const Entry& before) const
+{
+    const bool goes_on = can_be_begun(entry) && !shared_.options.force && is_begun(before) &&
+                         before.change_token == entry.entry.change_token;
+    return goes_on ? &before.content : nullptr;
+}
+
 /// False if there is nothing to keep: then a problem was told.
-bool LaneReader::read(SourceEntry& entry)
+bool LaneReader::read(SourceEntry& entry, const Content* begun)
 {
     const std::string path = entry.entry.path;
     for (int attempt = 1;; ++attempt) {
         try {
-            read_once(entry);
+            read_once(entry, attempt == 1 ? begun : nullptr);
         } catch (const Error& error) {
             if (ends_everything(error.code()) || stop_.stop_requested()) {
                 throw;
@@ -252,9 +272,14 @@ bool LaneReader::read(SourceEntry& entry)
     }
 }
 
-void LaneReader::read_once(SourceEntry& entry)
+void LaneReader::read_once(SourceEntry& entry, const Content* begun)
 {
     ContentWriter content(*blobs_);
+    if (begun != nullptr) {
+        take_begun(*begun, content);
+    }
+    const std::uint64_t begin = content.size();
+    std::uint64_t remembered = begin;
     const auto read = [&](std::uint64_t offset, MutableByteSpan buffer) {
         throw_if_stopped(stop_);
         const std::size_t got = source_.read(lane_, entry.item, offset, buffer);
@@ -270,6 +295,7 @@ void LaneReader::read_once(SourceEntry& entry)
     const StreamChunker::Sink sink{
         [&](ByteSpan chunk) {
             content.add({chunk.size(), blobs_->put(BlobKind::data, chunk).id});
+            remember(entry, content, remembered);
             shared_.checkpointer.maybe_publish();
             return true;
         },
@@ -277,13 +303,49 @@ void LaneReader::read_once(SourceEntry& entry)
             content.add({length, BlobId{}});
             return true;
         }};
-    const std::uint64_t bytes =
-        entry.kept_from
-            ? read_changed(entry, read, sink, content)
-            : chunker_.run(entry.policy, entry.entry.kind, entry.entry.size, read, next_data, sink);
+    const std::uint64_t bytes = entry.kept_from
+                                    ? read_changed(entry, read, sink, content)
+                                    : chunker_.run(entry.policy, entry.entry.kind, begin,
+                                                   entry.entry.size, read, next_data, sink);
     shared_.figures.bytes_read.fetch_add(bytes, std::memory_order_relaxed);
     entry.entry.size = content.size();
     entry.entry.content = content.finish();
+}
+
+/// As far as the index knows its chunks.
+void LaneReader::take_begun(const Content& begun, ContentWriter& content)
+{
+    const BlobIndex& index = shared_.reader.index();
+    try {
+        for_each_chunk(shared_.reader, begun, stop_, [&](std::uint64_t, const ContentItem& item) {
+            const bool is_there = item.is_hole() || index.contains(item.id);
+            if (is_there) {
+                content.add(item);
+            }
+            return is_there;
+        });
+    } catch (const Error& error) {
+        if (!means_lost(error.code())) {
+            throw;
+        }
+    }
+    shared_.context.progress().bytes.fetch_add(content.size(), std::memory_order_relaxed);
+}
+
+/// Every so often the next checkpoint gets what was read of a large file, so that an interrupted
+/// run goes on within it.
+void LaneReader::remember(const SourceEntry& entry, const ContentWriter& content,
+                          std::uint64_t& remembered)
+{
+    const std::uint64_t enough = shared_.options.checkpoint_bytes / 4;
+    if (!can_be_begun(entry) || content.size() - remembered < enough ||
+        content.size() >= entry.entry.size) {
+        return;
+    }
+    Entry begun = entry.entry;
+    begun.content = content.so_far();
+    shared_.checkpointer.entry_done(name_, begun);
+    remembered = content.size();
 }
 
 /// Chunks of the earlier content that lie in what is kept, where they begin, as long as the index

@@ -70,8 +70,12 @@ private:
     Change store(SourceEntry& entry, const std::optional<Entry>& before, bool& keep);
     void complete(SourceEntry& entry);
     bool take_over(SourceEntry& entry, const Entry& before);
-    bool read(SourceEntry& entry);
-    void read_once(SourceEntry& entry);
+    const Content* begun_content(const SourceEntry& entry, const Entry& before) const;
+    bool read(SourceEntry& entry, const Content* begun);
+    void read_once(SourceEntry& entry, const Content* begun);
+    void take_begun(const Content& begun, ContentWriter& content);
+    void remember(const SourceEntry& entry, const ContentWriter& content,
+                  std::uint64_t& remembered);
     struct KeptChunk {
         std::uint64_t begin;
         ContentItem item;

@@ -117,28 +117,29 @@ std::uint64_t StreamChunker::run_extent(const ChunkPolicy& policy, std::uint64_t
     return offset - begin;
 }
 
-std::uint64_t StreamChunker::run(ChunkPolicy policy, EntryKind kind, std::uint64_t size,
-                                 const Reader& read, const NextData& next_data, const Sink& sink)
+std::uint64_t StreamChunker::run(ChunkPolicy policy, EntryKind kind, std::uint64_t begin,
+                                 std::uint64_t size, const Reader& read, const NextData& next_data,
+                                 const Sink& sink)
 {
     policy = resolve_policy(policy, kind, standard_);
     bool go_on = true;
     if (!next_data) {
-        return run_extent(policy, 0, UINT64_MAX, read, sink, go_on);
+        return run_extent(policy, begin, UINT64_MAX, read, sink, go_on);
     }
     std::uint64_t bytes = 0;
-    std::uint64_t offset = 0;
+    std::uint64_t offset = begin;
     while (go_on && offset < size) {
         const std::optional<SnapshotStream::Extent> extent = next_data(offset);
-        const std::uint64_t begin = extent ? std::min(extent->begin, size) : size;
-        if (begin > offset) {
-            go_on = sink.hole(begin - offset);
-            offset = begin;
+        const std::uint64_t data = extent ? std::min(extent->begin, size) : size;
+        if (data > offset) {
+            go_on = sink.hole(data - offset);
+            offset = data;
         }
-        if (!extent || begin == size || !go_on) {
+        if (!extent || data == size || !go_on) {
             continue;
         }
         const std::uint64_t got =
-            run_extent(policy, begin, std::min(extent->end, size), read, sink, go_on);
+            run_extent(policy, data, std::min(extent->end, size), read, sink, go_on);
         bytes += got;
         offset += got;
         if (got == 0) {

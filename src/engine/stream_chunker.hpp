@@ -29,10 +29,10 @@ public:
     using Reader = std::function<std::size_t(std::uint64_t offset, MutableByteSpan)>;
     using NextData = std::function<std::optional<SnapshotStream::Extent>(std::uint64_t offset)>;
 
-    /// `next_data` is asked only for sparse entries. Returns the bytes read (holes not counted).
-    /// Throws what `read` throws.
-    std::uint64_t run(ChunkPolicy policy, EntryKind kind, std::uint64_t size, const Reader& read,
-                      const NextData& next_data, const Sink& sink);
+    /// From `begin`, where an earlier run left off, else 0. `next_data` is asked only for sparse
+    /// entries. Returns the bytes read (holes not counted). Throws what `read` throws.
+    std::uint64_t run(ChunkPolicy policy, EntryKind kind, std::uint64_t begin, std::uint64_t size,
+                      const Reader& read, const NextData& next_data, const Sink& sink);
 
     /// The same for the stretch from `begin` to `end`, or to where the bytes end.
     std::uint64_t run_stretch(ChunkPolicy policy, EntryKind kind, std::uint64_t begin,

@@ -138,7 +138,7 @@ private:
         }
         try {
             chunker.run(
-                living.policy, living.entry.kind, living.entry.size,
+                living.policy, living.entry.kind, 0, living.entry.size,
                 [&](std::uint64_t offset, MutableByteSpan buffer) {
                     throw_if_stopped(context_.stop());
                     const std::size_t got = source_.read(lane, living.item, offset, buffer);

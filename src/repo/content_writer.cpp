@@ -62,6 +62,18 @@ struct ContentWriter::State {
             hole = 0;
         }
     }
+
+    Content finish()
+    {
+        end_hole();
+        for (std::size_t level = 0;; ++level) {
+            const bool top = level + 1 == levels.size();
+            if (top && levels[level].size() <= max_inline_items) {
+                return {static_cast<std::uint8_t>(level), std::move(levels[level])};
+            }
+            close_page(level);
+        }
+    }
 };
 
 ContentWriter::ContentWriter(BlobWriter::Lane& lane) : state_(new State{lane}) {}
@@ -87,16 +99,14 @@ std::uint64_t ContentWriter::size() const
     return state_->size;
 }
 
+Content ContentWriter::so_far() const
+{
+    return State(*state_).finish();
+}
+
 Content ContentWriter::finish()
 {
-    state_->end_hole();
-    for (std::size_t level = 0;; ++level) {
-        const bool top = level + 1 == state_->levels.size();
-        if (top && state_->levels[level].size() <= max_inline_items) {
-            return {static_cast<std::uint8_t>(level), std::move(state_->levels[level])};
-        }
-        state_->close_page(level);
-    }
+    return state_->finish();
 }
 
 } // namespace backstay::core

@@ -21,6 +21,8 @@ public:
     /// Holes next to each other are joined; items without a length are left out.
     void add(ContentItem item);
     std::uint64_t size() const;
+    /// As finish() would give it now. Costs a page a level.
+    Content so_far() const;
     /// Only the destructor may follow.
     Content finish();
 
