@@ -162,7 +162,7 @@ TEST_CASE("a snapshot that an incremental backup cannot build on is no parent, a
     CHECK(with_record(record_of("77", 2, 0)) ==
           "the parent snapshot is of timeline 2, and the server is on 1");
     CHECK(with_record(record_of("77", 1, 3)) == "the parent snapshot has damaged pages");
-    CHECK(with_record("").find("no earlier snapshot") != std::string::npos);
+    CHECK(with_record("").find("no parent snapshot") != std::string::npos);
     CHECK(with_record(R"({"kind":"postgres","method":"logical"})").find("cannot be used") !=
           std::string::npos);
     snapshot.view.set_source_record(record_of("77", 1, 0));

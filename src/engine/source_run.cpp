@@ -60,7 +60,8 @@ void SourceRun::drain(const std::stop_token& stop)
     };
     // A lane that fails stops the others, wherever they wait: in the source, too.
     WorkerGroup lanes(stop);
-    const SessionPlan plan = given_.source->open(parent_.get(), problems, lanes.stop_token());
+    SnapshotView* parent = shared_.options.force ? nullptr : parent_.get();
+    const SessionPlan plan = given_.source->open(parent, problems, lanes.stop_token());
     open_ = true;
     shared_.context.progress().entries_total.fetch_add(plan.entries);
     shared_.context.progress().bytes_total.fetch_add(plan.bytes);

@@ -77,8 +77,8 @@ public:
     /// What it is, version, what it can do, as JSON text (an object with "kind").
     virtual std::string probe(const std::stop_token& stop) = 0;
 
-    /// `parent`: the parent snapshot's subtree of this source, or null; lives until settle.
-    /// `problems` too.
+    /// `parent`: the parent snapshot's subtree of this source, or null, as where everything is to
+    /// be read; lives until settle. `problems` too.
     virtual SessionPlan open(SnapshotView* parent, ProblemSink problems, std::stop_token stop) = 0;
 
     /// The lane's next entry; empty at its end. Entries of one folder may come in any order and

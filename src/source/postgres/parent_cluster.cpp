@@ -56,7 +56,7 @@ ParentCluster::Found ParentCluster::find(SnapshotView* view, const ServerFacts& 
 {
     SnapshotView* snapshot = view != nullptr ? view->committed() : nullptr;
     if (snapshot == nullptr || snapshot->source_record().empty()) {
-        return {nullptr, "there is no earlier snapshot of this cluster"};
+        return {nullptr, "there is no parent snapshot to build on"};
     }
     try {
         if (std::string why = obstacle(snapshot->source_record(), facts); !why.empty()) {
