@@ -329,6 +329,27 @@ def locks_are_put_on_all_that_is_stored(place):
     assert_restores(place, snapshot, live)
 
 
+def objects_sent_in_parts_are_locked_too(place):
+    bucket = f"test-{next(NUMBERS)}"
+    client().request("PUT", f"/{bucket}", headers={"x-amz-bucket-object-lock-enabled": "true"})
+    place.environment.update(SERVER.environment, BACKSTAY_REPOSITORY=f"s3+{SERVER.http}/{bucket}", no_proxy="*")
+    lock = ("--s3-lock-mode", "governance", "--s3-lock-days", "30")
+    live = place.path / "live"
+    live.mkdir()
+    (live / "random").write_bytes(os.urandom(145 << 20))
+    place.run(*lock, "init", "--pack-size", "256MiB")
+    snapshot = place.summary(*lock, "--memory", "4GiB", "--threads", "1", "backup", live)["snapshot"]
+    packs = [key for key in client().keys(bucket) if key.startswith("packs/")]
+    sizes = [len(client().get(bucket, key)) for key in packs]
+    assert max(sizes) > 128 << 20, sizes
+    for key in packs:
+        retention = client().request("GET", f"/{bucket}/{key}", {"retention": ""}).decode()
+        assert "GOVERNANCE" in retention, (key, retention)
+    place.run(*lock, "check", "--read-data")
+    assert "locks" not in place.stderr, place.stderr
+    assert_restores(place, snapshot, live)
+
+
 def a_bucket_can_be_tried_before_it_holds_anything(place):
     bucket = use_bucket(place)
     assert b"not honoured" not in place.run("self-test", place.environment["BACKSTAY_REPOSITORY"])
@@ -526,6 +547,7 @@ TESTS = [
     what_a_thief_deleted_and_replaced_can_be_restored,
     a_bucket_can_be_tried_before_it_holds_anything,
     locks_are_put_on_all_that_is_stored,
+    objects_sent_in_parts_are_locked_too,
     requests_are_few_and_counted_as_the_server_counts_them,
     packs_in_an_archive_are_thawed_and_restored,
     a_region_that_stays_wrong_is_named,

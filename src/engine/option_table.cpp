@@ -110,7 +110,7 @@ constexpr OptionSpec init[] = {
         "Open with the bytes of a file (at least 16) instead of a passphrase"),
     flag("no-encryption", "The key lies in the repository: whoever reads it reads everything"),
     ranged("pack-size", K::size, "32MiB", 8 * mebibyte, 512 * mebibyte, "SIZE",
-           "Size of the objects that hold data"),
+           "Size of the objects that hold data; smaller where --memory is not thrice that"),
     one("label", K::text, "", "TEXT", "Name of the first key"),
 };
 constexpr OptionSpec backup[] = {

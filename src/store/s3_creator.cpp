@@ -106,7 +106,7 @@ private:
 
 } // namespace
 
-S3Creator::S3Creator(S3RequestSender& sender, const S3Locks& locks, const S3Options& options)
+S3Creator::S3Creator(S3RequestSender& sender, S3Locks& locks, const S3Options& options)
     : sender_(sender), locks_(locks), headers_(headers_of_all(options)),
       cold_headers_(headers_of_cold(options)), largest_single_put_(options.largest_single_put),
       wants_md5_(locks.wanted())
@@ -217,6 +217,9 @@ S3Reply S3Creator::put_in_parts(const std::string& key, ByteSpan object, const H
         // The parts are all there: only the condition is not known here.
         create_if_absent_ = CreateIfAbsent::refused;
         reply = upload.complete({}, stop);
+    }
+    if (reply.ok() && locks_.wanted()) {
+        locks_.demand_on(key, stop);
     }
     return reply;
 }

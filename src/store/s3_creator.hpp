@@ -24,7 +24,7 @@ class S3Creator
 {
 public:
     /// `sender` and `locks` must outlive the creator.
-    S3Creator(S3RequestSender& sender, const S3Locks& locks, const S3Options& options);
+    S3Creator(S3RequestSender& sender, S3Locks& locks, const S3Options& options);
 
     /// Of storage: the bucket's own, or (for large objects) the one in the options.
     enum class Class { standard, cold };
@@ -54,7 +54,7 @@ private:
     bool holds(const std::string& key, std::string_view bytes, const std::stop_token& stop);
 
     S3RequestSender& sender_;
-    const S3Locks& locks_;
+    S3Locks& locks_;
     const HeaderList headers_;      ///< of every object
     const HeaderList cold_headers_; ///< of large ones in the cold class, too
     const std::uint64_t largest_single_put_;

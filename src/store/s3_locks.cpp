@@ -36,6 +36,13 @@ void S3Locks::add_to(HeaderList& headers) const
     headers.emplace_back("x-amz-object-lock-retain-until-date", format_time(now_and(seconds_)));
 }
 
+void S3Locks::demand_on(const std::string& key, const std::stop_token& stop)
+{
+    if (ends_soon(key, stop)) {
+        renew(key, stop);
+    }
+}
+
 LockReport S3Locks::keep(std::span<const ObjectInfo> objects, LockUpkeep upkeep,
                          const std::stop_token& stop)
 {

@@ -20,6 +20,9 @@ public:
     /// The headers that lock an object from its creation on.
     void add_to(HeaderList& headers) const;
 
+    /// Some servers pass over these headers where an object comes in parts: then it is locked now.
+    void demand_on(const std::string& key, const std::stop_token& stop);
+
     /// As ObjectStore::keep_locks(). Objects younger than half of the time are passed over.
     LockReport keep(std::span<const ObjectInfo> objects, LockUpkeep upkeep,
                     const std::stop_token& stop);
