@@ -8,8 +8,10 @@
 #include <algorithm>
 #include <doctest/doctest.h>
 #include <fcntl.h>
+#include <functional>
 #include <linux/fs.h>
 #include <mutex>
+#include <set>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -355,6 +357,64 @@ TEST_CASE("symlinks are kept, never followed, though they lead round in circles"
     CHECK(all.entries.at(in(temp / "folder/up")).entry.link_target == "..");
     CHECK(all.has(in(temp / "a")));
     CHECK_FALSE(all.has(in(temp / "folder/up/folder")));
+}
+
+/// Walks, and calls `change` when the entry of `found` was given, before what is in it is.
+Walked walk_changing(const std::string& root, const std::string& found,
+                     const std::function<void()>& change)
+{
+    TreeSourceOptions options = options_for({root});
+    options.lanes = 1;
+    Walker walker(std::move(options));
+    DataSource& source = walker.source();
+    walker.open(nullptr);
+    std::set<std::string> given;
+    while (const auto entry = source.next(0)) {
+        given.insert(entry->entry.path);
+        source.release(0, entry->item);
+        if (entry->entry.path == in(found)) {
+            change();
+        }
+    }
+    Walked walked = walker.close();
+    for (const std::string& path : given) {
+        walked.entries[path];
+    }
+    return walked;
+}
+
+TEST_CASE("a symlink that comes into a path under way leads nowhere")
+{
+    const TempDir temp;
+    make_folder(temp / "root");
+    make_folder(temp / "root/above");
+    make_folder(temp / "root/above/folder");
+    write_file(temp / "root/above/folder/file", "1");
+    make_folder(temp / "elsewhere");
+    make_folder(temp / "elsewhere/folder");
+    write_file(temp / "elsewhere/folder/secret", "2");
+    const Walked all = walk_changing(temp / "root", temp / "root/above/folder", [&] {
+        REQUIRE(::rename((temp / "root/above").c_str(), (temp / "moved").c_str()) == 0);
+        REQUIRE(::symlink("../elsewhere", (temp / "root/above").c_str()) == 0);
+    });
+    CHECK_FALSE(all.has(in(temp / "root/above/folder/secret")));
+    CHECK(all.problems_of(in(temp / "root/above/folder")) == 1);
+}
+
+TEST_CASE("a folder that takes the place of another under way is saved")
+{
+    const TempDir temp;
+    make_folder(temp / "root");
+    make_folder(temp / "root/folder");
+    write_file(temp / "root/folder/old", "1");
+    make_folder(temp / "other");
+    write_file(temp / "other/new", "2");
+    const Walked all = walk_changing(temp / "root", temp / "root/folder", [&] {
+        REQUIRE(::rename((temp / "root/folder").c_str(), (temp / "moved").c_str()) == 0);
+        REQUIRE(::rename((temp / "other").c_str(), (temp / "root/folder").c_str()) == 0);
+    });
+    CHECK(all.problems.empty());
+    CHECK(all.has(in(temp / "root/folder/new")));
 }
 
 TEST_CASE("names of one file have one identity whichever lane gives them")

@@ -16,8 +16,9 @@ class FolderQueue
 {
 public:
     struct Folder {
-        std::string path;         ///< absolute
-        std::uint64_t device = 0; ///< of its root, for one-file-system
+        std::string path;                              ///< absolute
+        std::uint64_t device = 0;                      ///< of its root, for one-file-system
+        std::uint64_t seen_device = 0, seen_inode = 0; ///< what it was when it was found
     };
     explicit FolderQueue(unsigned lanes) : walking_(lanes) {}
     void push(Folder folder);

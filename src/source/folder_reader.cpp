@@ -1,5 +1,6 @@
 #include "source/folder_reader.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <dirent.h>
 #include <fcntl.h>
@@ -40,18 +41,44 @@ FileDescriptor open_path(const std::string& path, int flags)
                                    flags | O_CLOEXEC | O_NOFOLLOW));
 }
 
+FileDescriptor open_path_below(const std::string& top, const std::string& path, int flags)
+{
+    constexpr int step_flags = O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+    FileDescriptor at = open_path(top, O_PATH | O_DIRECTORY);
+    std::string_view rest = std::string_view(path).substr(top.size());
+    while (at && !rest.empty()) {
+        rest.remove_prefix(rest.front() == '/' ? 1 : 0);
+        const std::size_t end = std::min(rest.find('/'), rest.size());
+        at = FileDescriptor(
+            ::openat(at.get(), std::string(rest.substr(0, end)).c_str(), step_flags));
+        rest.remove_prefix(end);
+    }
+    return at ? FileDescriptor(::openat(at.get(), ".", flags | O_CLOEXEC)) : FileDescriptor();
+}
+
 FolderReader::FolderReader() : records_(std::make_unique<char[]>(records_size)) {}
 FolderReader::~FolderReader() = default;
 
 int FolderReader::open(const std::string& path)
 {
+    return open_by([&path](int flags) { return open_path(path, flags); });
+}
+
+int FolderReader::open_below(const std::string& top, const std::string& path)
+{
+    return open_by([&](int flags) { return open_path_below(top, path, flags); });
+}
+
+template <typename Open>
+int FolderReader::open_by(const Open& open)
+{
     folder_.reset();
     at_ = end_ = 0;
     error_ = 0;
     constexpr int flags = O_RDONLY | O_DIRECTORY | O_NONBLOCK;
-    FileDescriptor fd = open_path(path, flags | O_NOATIME);
+    FileDescriptor fd = open(flags | O_NOATIME);
     if (!fd && errno == EPERM) {
-        fd = open_path(path, flags);
+        fd = open(flags);
     }
     if (!fd) {
         return errno;

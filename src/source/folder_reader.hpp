@@ -13,6 +13,9 @@ namespace backstay::core
 /// descriptor is empty on failure, errno says why.
 FileDescriptor open_path(const std::string& path, int flags);
 
+/// The same below `top`, with no symlink on the way. Requires: `path` is `top` or lies in it.
+FileDescriptor open_path_below(const std::string& top, const std::string& path, int flags);
+
 /// The names in a folder, in the order the file system gives, "." and ".." left out. One thread at
 /// a time.
 class FolderReader
@@ -23,6 +26,8 @@ public:
 
     /// 0, or errno.
     int open(const std::string& path);
+    /// The same, with no symlink on the way from `top`.
+    int open_below(const std::string& top, const std::string& path);
     /// Empty at the end; error() tells whether it was one.
     std::optional<std::string> next();
     int error() const { return error_; }
@@ -32,6 +37,8 @@ public:
     void close() { folder_.reset(); }
 
 private:
+    template <typename Open>
+    int open_by(const Open& open);
     bool fill();
 
     std::shared_ptr<FileDescriptor> folder_;

@@ -27,8 +27,12 @@ void TreeFiles::open(TreeItem& item)
         file = FileDescriptor(::openat(item.folder->get(), name.c_str(), flags));
         refused_owner_ = file ? std::optional(item.status.user_id) : refused_owner_;
     }
+    constexpr const char* no_file = "became something else than a file before it was read";
     if (!file) {
         const int error = errno;
+        if (error == ELOOP || error == ENXIO) { // a symlink, a socket
+            throw Error(ErrorCode::source, no_file, item.path, error);
+        }
         throw Error(code_of_entry_error(error),
                     error == ENOENT ? "vanished before it was read"
                                     : fmt::format("cannot be opened: {}",
@@ -42,8 +46,7 @@ void TreeFiles::open(TreeItem& item)
                     item.path, error);
     }
     if (status.kind != EntryKind::file) {
-        throw Error(ErrorCode::source, "became something else than a file before it was read",
-                    item.path);
+        throw Error(ErrorCode::source, no_file, item.path);
     }
     item.file = std::move(file);
 }

@@ -44,7 +44,7 @@ void TreeLane::seed()
     if (walk_.is_root("/")) {
         FileStatus status;
         read_status(AT_FDCWD, "/", status);
-        descend("/", status.device);
+        descend("/", status, status.device);
         walked_seeds_["/"] = status.device;
     }
 }
@@ -133,6 +133,18 @@ DataSource::Outcome TreeLane::outcome(std::uint64_t number, Entry& now)
     return DataSource::Outcome::changed;
 }
 
+/// 0, or errno. A path that leads elsewhere than when the folder was found may do so by a symlink
+/// that somebody put into it; a mount, or a folder that took the place of the other, is welcome.
+int TreeLane::open_as_seen()
+{
+    const int error = reader_.open(folder_.path);
+    FileStatus status;
+    const bool same = error == 0 && read_status(reader_.folder()->get(), "", status) == 0 &&
+                      status.device == folder_.seen_device && status.inode == folder_.seen_inode;
+    return error != 0 || same ? error
+                              : reader_.open_below(walk_.root_of(folder_.path), folder_.path);
+}
+
 bool TreeLane::open_next_folder()
 {
     std::optional<FolderQueue::Folder> folder = walk_.folders.next(walk_.stop);
@@ -142,7 +154,7 @@ bool TreeLane::open_next_folder()
     }
     folder_ = std::move(*folder);
     open_folder_.reset();
-    if (const int error = reader_.open(folder_.path); error != 0) {
+    if (const int error = open_as_seen(); error != 0) {
         walk_.problem(error, folder_.path,
                       error == ENOENT ? "vanished before it was read" : "cannot open the folder");
         return true;
@@ -199,7 +211,7 @@ bool TreeLane::walk_seed(const std::string& path, const FileStatus& status, bool
         device = outer->second;
     }
     walked_seeds_[path] = device;
-    descend(path, device);
+    descend(path, status, device);
     return true;
 }
 
@@ -216,7 +228,7 @@ std::optional<SourceEntry> TreeLane::give_found(const std::string& name, const s
     }
     // A mount point is kept as an empty folder if mounts are not crossed.
     if (status.kind == EntryKind::directory && stays(status, folder_.device)) {
-        descend(path, folder_.device);
+        descend(path, status, folder_.device);
     }
     return give({path, open_folder_, status, {}}, name, path);
 }
@@ -237,9 +249,9 @@ bool TreeLane::stays(const FileStatus& status, std::uint64_t device) const
     return !walk_.options.one_file_system || status.device == device;
 }
 
-void TreeLane::descend(const std::string& path, std::uint64_t device)
+void TreeLane::descend(const std::string& path, const FileStatus& status, std::uint64_t device)
 {
-    walk_.folders.push({path, device});
+    walk_.folders.push({path, device, status.device, status.inode});
 }
 
 std::optional<SourceEntry> TreeLane::give(TreeItem item, const std::string& name,

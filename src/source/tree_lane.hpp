@@ -36,6 +36,7 @@ public:
 private:
     std::optional<SourceEntry> next_of_folder();
     bool open_next_folder();
+    int open_as_seen();
     std::optional<SourceEntry> give_seed(const std::string& path);
     bool walk_seed(const std::string& path, const FileStatus& status, bool is_root);
     std::optional<SourceEntry> give_found(const std::string& name, const std::string& path);
@@ -44,7 +45,7 @@ private:
     bool look_at(int folder, const std::string& name, const std::string& path,
                  FileStatus& status) const;
     bool stays(const FileStatus& status, std::uint64_t device) const;
-    void descend(const std::string& path, std::uint64_t device);
+    void descend(const std::string& path, const FileStatus& status, std::uint64_t device);
 
     TreeWalk& walk_;
     TreeEntries entries_;

@@ -78,6 +78,15 @@ bool TreeWalk::is_root(const std::string& path) const
     return holds(roots, path);
 }
 
+std::string TreeWalk::root_of(const std::string& path) const
+{
+    std::string root = path;
+    while (root.size() > 1 && !is_root(root)) {
+        root.erase(std::max<std::size_t>(1, root.rfind('/')));
+    }
+    return root;
+}
+
 bool TreeWalk::is_seed(const std::string& path) const
 {
     return holds(seeds, path);

@@ -25,6 +25,8 @@ struct TreeWalk {
 
     /// The roots, and the folders above them, are given before anything else: they are seeds.
     bool is_root(const std::string& path) const;
+    /// The innermost that `path`, a folder that is walked, lies in.
+    std::string root_of(const std::string& path) const;
     bool is_seed(const std::string& path) const;
     bool any_seed_below(const std::string& folder) const;
 
