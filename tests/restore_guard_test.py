@@ -127,6 +127,8 @@ def a_restore_into_the_repository_is_refused(place):
     for folder in (repository, repository / "new", repository / "packs", place.path / "link", place.path / "live" / ".." / "repository"):
         place.run("restore", f"latest:{live}", "--to", folder, "--delete", status=1)
         assert "repository" in place.stderr, place.stderr
+    done = subprocess.run([place.command, "-r", repository, "restore", f"latest:{live}", "--to", "new"], cwd=repository, env=place.environment, capture_output=True, check=False)
+    assert done.returncode == 1 and not (repository / "new").exists(), done.stderr
     assert names_below(repository) == before
     place.run("check", "--read-data")
 

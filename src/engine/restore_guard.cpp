@@ -35,8 +35,13 @@ std::optional<std::string> below(const std::string& folder, const std::string& p
 std::optional<std::string> real_place(const std::string& path)
 {
     std::error_code failure;
-    const std::filesystem::path real = std::filesystem::weakly_canonical(path, failure);
-    if (failure || !real.is_absolute()) {
+    // A relative path of which nothing is there would stay one.
+    const std::filesystem::path whole = std::filesystem::absolute(path, failure);
+    if (failure) {
+        return std::nullopt;
+    }
+    const std::filesystem::path real = std::filesystem::weakly_canonical(whole, failure);
+    if (failure) {
         return std::nullopt;
     }
     std::string text = real.relative_path().string();
