@@ -65,6 +65,8 @@ def a_cluster_goes_back_to_what_it_was(place):
     twin = server.data / "base" / "1" / "1259"
     os.link(twin, place.path / "twin")
     before = (place.path / "twin").read_bytes()
+    link = next((server.data / "pg_tblspc").iterdir())
+    link_inode = link.lstat().st_ino
     records = place.json("restore", "latest", "--to-postgres-directory", server.data, "--delta", "--dry-run")
     steps = [(record["action"], record["path"]) for record in records if record["type"] == "step"]
     assert ("update", str(server.data)) in steps and ("update", str(space)) in steps, steps
@@ -76,6 +78,7 @@ def a_cluster_goes_back_to_what_it_was(place):
     assert not (server.data / "global" / "pg_control.backstay").exists()
     assert (space / "beside").read_text() == "the operator's own"
     (space / "beside").unlink()  # the manifest does not know it
+    assert link.lstat().st_ino == link_inode, "without it an interrupted restore would not know the tablespace again"
     assert (place.path / "twin").read_bytes() == before and twin.stat().st_nlink == 1
     run_as_owner(TOOLS / "pg_verifybackup", "-q", server.data)
     demand_saved_state(server)
@@ -110,10 +113,49 @@ def a_damaged_repository_leaves_a_cluster_that_does_not_start(place):
     largest = max((path for path in (place.path / "repository").rglob("*") if path.is_file()), key=lambda path: path.stat().st_size)
     shutil.move(largest, place.path / "aside")
     refused(place, server.data)
-    assert not (server.data / "global" / "pg_control").exists()
+    control = server.data / "global" / "pg_control"
+    assert not control.exists()
+    control.touch()  # as one that was interrupted at its very end leaves it
+    refused(place, server.data)
+    assert not control.exists() and control.with_name("pg_control.backstay").stat().st_size > 0
     shutil.move(place.path / "aside", largest)
     delta(place, server.data)
     demand_saved_state(server)
+
+
+def a_log_on_another_disk_is_looked_at_and_left_alone(place):
+    place.run("init")
+    server = PostgresServer(place.path / "server")
+    with server:
+        backed_up_and_changed(place, server)
+    log = place.path / "log"
+    shutil.move(server.data / "pg_wal", log)
+    (server.data / "pg_wal").symlink_to(log)
+    waiting = log / "archive_status" / "000000010000000000000001.ready"
+    waiting.touch()
+    assert "not archived" in refused(place, server.data)
+    waiting.unlink()
+    before = sorted(os.listdir(log))
+    delta(place, server.data)
+    assert sorted(os.listdir(log)) == before and not (server.data / "pg_wal").is_symlink()
+    demand_saved_state(server)
+
+
+def a_tablespace_in_the_cluster_s_folder_is_refused(place):
+    place.run("init")
+    server = PostgresServer(place.path / "server")
+    with server:
+        space = backed_up_and_changed(place, server)
+    inside = server.data / "spaces" / "one"
+    assert "map it elsewhere" in refused(place, server.data, "--map-tablespace", f"{space}={inside}")
+    assert not inside.exists() and (server.data / "global" / "pg_control").exists()
+    inside.parent.mkdir()
+    shutil.move(space, inside)
+    link = next((server.data / "pg_tblspc").iterdir())
+    link.unlink()
+    link.symlink_to(inside)
+    assert "map it elsewhere" in refused(place, server.data, "--map-tablespace", f"{space}={inside}")
+    assert (inside / "beside").exists() and (server.data / "global" / "pg_control").exists()
 
 
 def what_is_not_this_cluster_is_not_touched(place):
@@ -148,6 +190,8 @@ TESTS = [
     a_cluster_goes_back_to_what_it_was,
     an_interrupted_restore_is_taken_up_by_the_next,
     a_damaged_repository_leaves_a_cluster_that_does_not_start,
+    a_log_on_another_disk_is_looked_at_and_left_alone,
+    a_tablespace_in_the_cluster_s_folder_is_refused,
     what_is_not_this_cluster_is_not_touched,
 ]
 

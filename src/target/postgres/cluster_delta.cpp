@@ -5,6 +5,7 @@
 #include "postgres/log_file.hpp"
 
 #include <algorithm>
+#include <filesystem>
 #include <fmt/format.h>
 #include <optional>
 
@@ -36,13 +37,26 @@ bool is_of_kind(ClusterFolder::Kind there, EntryKind wanted)
     }
 }
 
-/// Segments that the server was to archive and did not.
+/// Segments that the server was to archive and did not; pg_wal may be a link to another disk.
 std::size_t segments_not_archived(const ClusterFolder& data)
 {
-    const auto names = data.list(archive_status);
+    ClusterFolder status(data.path() + "/" + archive_status);
+    if (status.state() == ClusterFolder::State::absent) {
+        return 0;
+    }
+    status.adopt();
+    const auto names = status.list("");
     return static_cast<std::size_t>(std::count_if(names.begin(), names.end(), [](const auto& item) {
         return item.first.ends_with(waiting_suffix);
     }));
+}
+
+bool lies_within(const std::string& path, const std::string& folder)
+{
+    const auto real = [](const std::string& name) {
+        return std::filesystem::weakly_canonical(std::filesystem::absolute(name)).string() + "/";
+    };
+    return real(path).starts_with(real(folder));
 }
 
 } // namespace
@@ -80,6 +94,13 @@ std::string ClusterDelta::objection_to_data() const
 
 std::string ClusterDelta::objection_to_tablespace(const ClusterFolder& folder) const
 {
+    if (lies_within(folder.path(), layout_.data().path())) {
+        return "a tablespace in the cluster's own folder would be removed with what the backup has "
+               "not: map it elsewhere";
+    }
+    if (!folder.is_adopted()) {
+        return {};
+    }
     for (const auto& [oid, space] : layout_.spaces()) {
         const std::string link = "pg_tblspc/" + std::to_string(oid);
         if (space.get() == &folder && layout_.data().link_target(link) == folder.path()) {
@@ -93,7 +114,12 @@ void ClusterDelta::hide() const
 {
     const ClusterFolder& data = layout_.data();
     if (data.has(control_file_name)) {
-        data.rename(control_file_name, hidden_control_file);
+        // Beside a hidden one it is an interrupted restore's, and perhaps not whole.
+        if (data.has(hidden_control_file)) {
+            data.remove(control_file_name, {});
+        } else {
+            data.rename(control_file_name, hidden_control_file);
+        }
         data.sync_folder("global");
     }
 }

@@ -24,7 +24,8 @@ public:
     {
     }
 
-    /// Why nothing of what lies in a filled folder of the layout may be touched; "" if it may.
+    /// Why a folder of the layout may not be made, or what lies in it not be touched, if it was
+    /// adopted; "" if it may.
     std::string objection(const ClusterFolder& folder) const;
 
     /// From now on no server starts on it, until a new control file is there. Throws Error.

@@ -126,10 +126,11 @@ FileDescriptor ClusterFolder::open_own_file(const std::string& path, mode_t mode
 
 void ClusterFolder::make_link(const std::string& path, const std::string& to) const
 {
-    if (!link_target(path).empty()) {
+    const std::string before = link_target(path);
+    if (!before.empty() && before != to) {
         remove(path, {});
     }
-    if (::symlinkat(to.c_str(), folder_.get(), path.c_str()) != 0) {
+    if (before != to && ::symlinkat(to.c_str(), folder_.get(), path.c_str()) != 0) {
         throw_system_error(errno, "cannot make the link", full(path), ErrorCode::target);
     }
     if (owner_.is_given && ::fchownat(folder_.get(), path.c_str(), owner_.user, owner_.group,

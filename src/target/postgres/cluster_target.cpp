@@ -87,6 +87,9 @@ public:
         for (const auto& [oid, folder] : layout_->spaces()) {
             layout_->data().make_link("pg_tblspc/" + std::to_string(oid), folder->path());
         }
+        if (delta_) {
+            layout_->data().sync_folder("pg_tblspc"); // by its links the next attempt goes on
+        }
         copy_all(view, events, stop);
         mark_log_as_archived(view);
         add_recovery(view, stop);
@@ -170,13 +173,14 @@ private:
 
     void plan_delta(SnapshotView& view, const TargetEvents& events, const std::stop_token& stop)
     {
-        bool may_go_on = plan_adoption(layout_->data(), events);
+        layout_->data().adopt();
+        delta_.emplace(*layout_, cluster_);
+        bool may_go_on = plan_change(layout_->data(), events);
         for (const auto& [oid, folder] : layout_->spaces()) {
-            if (folder->state() != ClusterFolder::State::filled) {
-                plan_folder(*folder, events);
-            } else {
-                may_go_on = plan_adoption(*folder, events) && may_go_on;
+            if (folder->state() == ClusterFolder::State::filled) {
+                folder->adopt();
             }
+            may_go_on = plan_change(*folder, events) && may_go_on;
         }
         if (!may_go_on || !events.plan) {
             return;
@@ -190,16 +194,13 @@ private:
         plan_room(view, events);
     }
 
-    /// Whether the folder may be changed.
-    bool plan_adoption(ClusterFolder& folder, const TargetEvents& events)
+    /// Whether the folder may be changed, or made.
+    bool plan_change(const ClusterFolder& folder, const TargetEvents& events) const
     {
-        folder.adopt();
-        if (!delta_) {
-            delta_.emplace(*layout_, cluster_);
-        }
         const std::string objection = delta_->objection(folder);
+        const char* action = folder.is_adopted() ? "update" : "create";
         if (events.plan && objection.empty()) {
-            events.plan({PlanStep::Kind::step, "update", folder.path(), 0, ""});
+            events.plan({PlanStep::Kind::step, action, folder.path(), 0, ""});
         } else if (events.plan) {
             events.plan({PlanStep::Kind::conflict, "keep", folder.path(), 0, objection});
         }
