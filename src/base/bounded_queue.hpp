@@ -46,6 +46,22 @@ public:
         return true;
     }
 
+    /// Empty if there is none now.
+    std::optional<T> try_pop()
+    {
+        std::optional<T> value;
+        {
+            const std::lock_guard lock(mutex_);
+            if (values_.empty()) {
+                return value;
+            }
+            value = std::move(values_.front());
+            values_.pop_front();
+        }
+        changed_.notify_all();
+        return value;
+    }
+
     /// Waits for a value. Empty once the queue is closed and drained, or `stop` was requested.
     std::optional<T> pop(const std::stop_token& stop = {})
     {

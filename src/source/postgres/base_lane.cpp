@@ -32,7 +32,7 @@ std::optional<SourceEntry> PostgresBaseLane::next()
             if (std::optional<SourceEntry> entry = next_member(); entry) {
                 return entry;
             }
-            archive_.reset();
+            end_archive();
         }
         const std::optional<BaseBackup::Archive> archive = backup_.next_archive();
         if (!archive) {
@@ -42,13 +42,23 @@ std::optional<SourceEntry> PostgresBaseLane::next()
             return begin_manifest();
         }
         tablespace_ = archive->tablespace;
-        archive_.emplace([this] { return backup_.read(); });
+        received_ahead_.emplace([this] { return backup_.read(); }, options_.stop);
+        archive_.emplace([this] { return received_ahead_->next(); });
     }
     const BaseBackup::End end = backup_.finish();
     end_ = end.position;
     damage_.server_agrees = end.pages_damaged;
     options_.ended(end_);
     return std::nullopt;
+}
+
+/// To its last byte: what the server says there is an answer to us.
+void PostgresBaseLane::end_archive()
+{
+    while (!received_ahead_->next().empty()) {
+    }
+    archive_.reset();
+    received_ahead_.reset();
 }
 
 std::optional<SourceEntry> PostgresBaseLane::next_member()

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "base/read_ahead.hpp"
 #include "postgres/base_backup.hpp"
 #include "postgres/crc32c.hpp"
 #include "postgres/manifest.hpp"
@@ -60,6 +61,7 @@ public:
 
 private:
     std::optional<SourceEntry> next_member();
+    void end_archive();
     SourceEntry begin_manifest();
     std::optional<SourceEntry> next_map();
     SourceEntry entry_of(const TarMember& member);
@@ -79,6 +81,7 @@ private:
 
     BaseBackup& backup_;
     Options options_;
+    std::optional<ReadAhead> received_ahead_; ///< of the archive
     std::optional<TarReader> archive_;
     std::uint32_t tablespace_ = 0;
     std::uint64_t item_ = 0;
