@@ -7,6 +7,7 @@
 
 #include <cstring>
 #include <doctest/doctest.h>
+#include <sys/stat.h>
 
 using namespace backstay::core;
 
@@ -85,6 +86,20 @@ VisibilityMaps::Map map_with(IncrementalHead head)
     return map;
 }
 
+/// In files without a name.
+std::uint64_t spooled_bytes()
+{
+    std::uint64_t bytes = 0;
+    for (int descriptor = 0; descriptor < 256; ++descriptor) {
+        struct stat status {
+        };
+        if (::fstat(descriptor, &status) == 0 && S_ISREG(status.st_mode) && status.st_nlink == 0) {
+            bytes += static_cast<std::uint64_t>(status.st_size);
+        }
+    }
+    return bytes;
+}
+
 } // namespace
 
 TEST_CASE("a map says of no block that changed that it is visible, whatever pages of it came")
@@ -124,6 +139,33 @@ TEST_CASE("a map of a table that did not change stays as it is")
     REQUIRE(ready);
     CHECK(ready->map.head.blocks.empty());
     CHECK(ready->map.head.length() == 5);
+}
+
+TEST_CASE("maps of many tables are not held back in memory, and each comes out with its pages")
+{
+    Snapshot snapshot;
+    const auto parent = ParentCluster::find(&snapshot.view, snapshot.facts, {}).parent;
+    VisibilityMaps maps(*parent, {{}, true});
+    const std::uint64_t before = spooled_bytes();
+    for (std::uint32_t map = 0; map < 64; ++map) {
+        IncrementalHead head{5, {}};
+        for (std::uint32_t block = 0; block < 128; ++block) {
+            head.blocks.push_back(map + block);
+        }
+        maps.hold_back(map_with(std::move(head))); // a MiB of pages
+    }
+    CHECK(spooled_bytes() - before > 63 * MiB);
+    for (std::uint32_t map = 64; map-- > 0;) {
+        const auto ready = maps.next();
+        REQUIRE(ready);
+        REQUIRE(ready->map.head.blocks.back() == map + 127);
+        CHECK(ready->map.pages.back() ==
+              Bytes(usual_page_size, static_cast<std::uint8_t>(map + 127)));
+    }
+    CHECK_FALSE(maps.next());
+    CHECK(spooled_bytes() == before);
+    maps.hold_back(map_with({5, {1}})); // of the next archive
+    CHECK(maps.next()->map.pages.at(0) == Bytes(usual_page_size, 1));
 }
 
 TEST_CASE("a map ends where it ends, however far its table's truncation lies behind")

@@ -33,6 +33,14 @@ void flush_spool(std::FILE* file)
     }
 }
 
+void seek_spool(std::FILE* file, std::uint64_t offset)
+{
+    flush_spool(file);
+    if (::fseeko(file, static_cast<off_t>(offset), SEEK_SET) != 0) {
+        throw_system_error(errno, "cannot read a temporary file", temporary_folder());
+    }
+}
+
 std::size_t read_spool(std::FILE* file, MutableByteSpan buffer)
 {
     const std::size_t got = std::fread(buffer.data(), 1, buffer.size(), file);

@@ -2,6 +2,7 @@
 
 #include "base/bytes.hpp"
 
+#include <cstdint>
 #include <cstdio>
 #include <memory>
 
@@ -18,6 +19,8 @@ using SpoolFile = std::unique_ptr<std::FILE, CloseSpoolFile>;
 SpoolFile open_spool_file();
 void write_spool(std::FILE* file, ByteSpan bytes);
 void flush_spool(std::FILE* file);
+/// To be read from here on, with what was written before.
+void seek_spool(std::FILE* file, std::uint64_t offset);
 /// Short only at the end.
 std::size_t read_spool(std::FILE* file, MutableByteSpan buffer);
 

@@ -1,6 +1,7 @@
 #include "source/postgres/visibility_maps.hpp"
 
 #include "base/error.hpp"
+#include "base/file.hpp"
 #include "postgres/page_check.hpp"
 
 #include <algorithm>
@@ -34,22 +35,45 @@ void VisibilityMaps::came(const RelationFile& file, const std::vector<std::uint3
 
 void VisibilityMaps::hold_back(Map map)
 {
-    held_back_.push_back(std::move(map));
+    if (!pages_) {
+        pages_ = open_spool_file();
+    }
+    const std::uint64_t at = bytes_of_pages_;
+    for (const Bytes& page : map.pages) {
+        write_spool(pages_.get(), page);
+        bytes_of_pages_ += page.size();
+    }
+    map.pages = {};
+    held_back_.push_back({std::move(map), at});
 }
 
 std::optional<VisibilityMaps::Ready> VisibilityMaps::next()
 {
     if (held_back_.empty()) {
         changes_.clear();
+        pages_.reset();
+        bytes_of_pages_ = 0;
         return std::nullopt;
     }
-    Map map = std::move(held_back_.back());
+    auto [map, pages_at] = std::move(held_back_.back());
     held_back_.pop_back();
+    load_pages(map, pages_at);
     ParentCluster::File parent =
         parent_.open(map.entry.path, without_incremental_prefix(map.manifest_path));
     Ready ready{std::move(map), std::move(parent)};
     mend(ready);
     return ready;
+}
+
+void VisibilityMaps::load_pages(Map& map, std::uint64_t at) const
+{
+    seek_spool(pages_.get(), at);
+    for (std::size_t i = 0; i < map.head.blocks.size(); ++i) {
+        Bytes& page = map.pages.emplace_back(settings_.bounds.page_size);
+        if (read_spool(pages_.get(), page) != page.size()) {
+            throw Error(ErrorCode::storage, "a temporary file became shorter", temporary_folder());
+        }
+    }
 }
 
 /// Every page that would be the parent's as it is comes out right, or becomes a block of its own.

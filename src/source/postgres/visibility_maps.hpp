@@ -4,6 +4,7 @@
 #include "postgres/relation_file.hpp"
 #include "postgres/visibility_map.hpp"
 #include "source/postgres/parent_cluster.hpp"
+#include "source/postgres/spool_file.hpp"
 
 #include <map>
 #include <optional>
@@ -43,6 +44,7 @@ public:
         IncrementalHead head;
         std::vector<Bytes> pages; ///< the blocks that came
     };
+    /// Its pages go to a temporary file: there may be as many maps as tables. Throws Error.
     void hold_back(Map map);
 
     /// What is held back, one by one, ready to be rebuilt: its blocks are those that came and those
@@ -58,11 +60,18 @@ private:
     void mend(Ready& ready) const;
     Bytes mended_page(SnapshotStream& parent, std::uint32_t block, const Map& map) const;
     HeapChanges& changes_of(const RelationFile& file);
+    void load_pages(Map& map, std::uint64_t at) const;
 
     ParentCluster& parent_;
     const Settings settings_;
     std::map<std::string, HeapChanges> changes_; ///< by relation
-    std::vector<Map> held_back_;
+    struct HeldBack {
+        Map map; ///< without its pages
+        std::uint64_t pages_at;
+    };
+    std::vector<HeldBack> held_back_;
+    SpoolFile pages_; ///< of all of them
+    std::uint64_t bytes_of_pages_ = 0;
 };
 
 } // namespace backstay::core
