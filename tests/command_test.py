@@ -328,6 +328,23 @@ def damage_is_found_named_and_never_restored(place):
     place.run("check", "--read-data")
 
 
+def what_is_collected_beside_a_check_is_no_damage(place):
+    live = place.path / "live"
+    make_files(live)
+    place.run("init")
+    place.run("backup", live)
+    make_files(live, seed=2)
+    place.run("backup", live)
+    child = place.start("check", "--read-data", "--limit-download", "1M", "--no-cache", stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    time.sleep(1)
+    place.run("forget", "--keep-last", "1", "--prune", "--max-unused", "0")
+    assert child.poll() is None, "the check was to be slower than that"
+    told, _ = child.communicate()
+    assert child.returncode == 0, told
+    assert place.summary("prune", "--max-unused", "0")["bytes_freed"] > 0
+    assert place.summary("check", "--read-data")["verdict"] == "ok"
+
+
 def results_that_cannot_be_written_are_no_success(place):
     live = place.path / "live"
     make_files(live, count=3)
@@ -383,6 +400,7 @@ TESTS = [
     unreadable_files_are_listed_and_the_status_is_3, wrong_usage_is_2_and_names_the_nearest_word, an_empty_value_takes_no_other_word_for_itself, wrong_keys_and_places_are_refused_clearly,
     retention_keeps_what_it_says_and_pins_are_kept, excludes_are_as_in_gitignore, in_place_restores_only_what_differs, archives_go_out_and_in,
     a_backup_killed_at_any_moment_harms_nothing, an_interrupt_ends_cleanly_with_4, damage_is_found_named_and_never_restored,
+    what_is_collected_beside_a_check_is_no_damage,
     results_that_cannot_be_written_are_no_success, what_is_asked_for_and_not_there_is_told, every_record_is_json_with_a_type, help_fits_and_manuals_come_from_the_same_tables,
 ]
 

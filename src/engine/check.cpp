@@ -7,14 +7,18 @@
 #include "engine/marks.hpp"
 #include "engine/pack_check.hpp"
 #include "engine/sample.hpp"
+#include "engine/snapshot_access.hpp"
 #include "engine/unread_objects.hpp"
 #include "repo/blob_reader.hpp"
+#include "repo/heartbeat.hpp"
 #include "repo/session.hpp"
 #include "repo/snapshot_catalog.hpp"
 
 #include <algorithm>
 #include <fmt/format.h>
 #include <map>
+#include <memory>
+#include <optional>
 #include <set>
 
 namespace backstay::core
@@ -39,6 +43,12 @@ public:
     {
         const ObjectCache::Bypass bypass(repository_.cache());
         say_what_is_unproven();
+        // Reader 3: what is collected meanwhile stays until this has ended, and is no damage.
+        const std::unique_ptr<Session> session = announce_reader(repository_, "check", stop_);
+        std::optional<Heartbeat> heartbeat;
+        if (session) {
+            heartbeat.emplace(repository_, session->id());
+        }
         // Reader 1: snapshots first, then gc, then the index.
         const SnapshotList list = list_snapshots(repository_, stop_);
         for (const UnreadableSnapshot& bad : list.unreadable) {
@@ -62,6 +72,10 @@ public:
         check_snapshots(list);
         check_chains(list, condemned);
         check_logs(list);
+        heartbeat.reset();
+        if (session) {
+            session->finish_reading(stop_);
+        }
         return summary(list);
     }
 

@@ -19,15 +19,11 @@ struct SnapshotAccess::State {
     std::vector<std::string> damaged_segments = {};
 };
 
-namespace
-{
-
-/// A reader announces itself where it may; where it may not (a read-only store, a key without the
-/// right) it reads all the same.
-std::unique_ptr<Session> announce(Repository& repository, const std::stop_token& stop)
+std::unique_ptr<Session> announce_reader(Repository& repository, const std::string& purpose,
+                                         const std::stop_token& stop)
 {
     try {
-        return std::make_unique<Session>(repository, "restore", Session::Use::reading, stop);
+        return std::make_unique<Session>(repository, purpose, Session::Use::reading, stop);
     } catch (const Error& error) {
         const bool may_not = error.code() == ErrorCode::denied ||
                              error.code() == ErrorCode::no_space ||
@@ -39,15 +35,13 @@ std::unique_ptr<Session> announce(Repository& repository, const std::stop_token&
     }
 }
 
-} // namespace
-
 SnapshotAccess::SnapshotAccess(Repository& repository, const Snapshot& snapshot,
                                const EngineLimits& limits, Announce announced,
                                const std::stop_token& stop)
     : state_(new State{repository, snapshot, nullptr, nullptr, nullptr, nullptr, nullptr})
 {
     if (announced == Announce::yes) {
-        state_->session = announce(repository, stop);
+        state_->session = announce_reader(repository, "restore", stop);
     }
     if (state_->session) {
         state_->heartbeat = std::make_unique<Heartbeat>(repository, state_->session->id());

@@ -11,6 +11,11 @@
 namespace backstay::core
 {
 
+/// A reader announces itself where it may; where it may not (a read-only store, a key without the
+/// right) it reads all the same: then null.
+std::unique_ptr<Session> announce_reader(Repository& repository, const std::string& purpose,
+                                         const std::stop_token& stop);
+
 /// A snapshot opened for reading: index, reader, view of its root. Where it may, it announces a
 /// reader's session, so that a collection elsewhere waits for it. Thread-safe but for finish().
 class SnapshotAccess
