@@ -2,6 +2,7 @@
 
 #include <cstring>
 #include <exception>
+#include <system_error>
 
 namespace backstay::capi
 {
@@ -47,6 +48,14 @@ backstay_status report_current_exception(backstay_error** error) noexcept
                       e.system_error(), e.host_tag());
     } catch (const std::bad_alloc&) {
         return report(error, BACKSTAY_E_NO_MEMORY, "out of memory");
+    } catch (const std::system_error& e) {
+        if (e.code() == std::errc::resource_unavailable_try_again) { // what std::thread throws
+            return report(error, BACKSTAY_E_NO_MEMORY,
+                          "cannot start a thread: is the number of processes (ulimit -u) or the "
+                          "memory of this service limited?",
+                          nullptr, e.code().value());
+        }
+        return report(error, BACKSTAY_E_INTERNAL, e.what());
     } catch (const std::exception& e) {
         return report(error, BACKSTAY_E_INTERNAL, e.what());
     } catch (...) {

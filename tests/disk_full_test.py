@@ -162,6 +162,37 @@ def a_read_only_repository_is_listed_restored_and_checked(place):
     assert_sound(place, first, live, copy)
 
 
+def a_full_cache_is_named_with_what_to_do(place):
+    live, _, copy = first_backup(place)
+    cache = place.path / "small cache"
+    with small_disk(cache, 1) as mounted:
+        if not mounted:
+            print("needs the right to mount: not tried")
+            return
+        with contextlib.suppress(OSError), open(cache / "filler", "wb", buffering=0) as filler:
+            while True:
+                filler.write(bytes(4096))
+        fails_with(place, "no-space", ["another folder for the cache"], "--cache-dir", cache, "backup", live)
+        assert "small cache" in place.stderr, place.stderr
+        place.run("--no-cache", "backup", live)
+
+
+def what_cannot_start_its_threads_says_why(place):
+    if os.geteuid() != 0:
+        print("needs another user whose processes can be counted: not tried")
+        return
+    live, _, _ = first_backup(place)
+    os.chmod(place.path, 0o755)
+    subprocess.run(["chown", "-R", "4242", place.path], check=True)
+
+    def limited():
+        resource.setrlimit(resource.RLIMIT_NPROC, (1, 1))
+
+    place.process_options = {"user": 4242, "group": 4242, "preexec_fn": limited}
+    place.run("backup", live, status=1)
+    assert "ulimit -u" in place.stderr, place.stderr
+
+
 def a_repository_that_was_unmounted_is_not_made_anew(place):
     live, _, _ = first_backup(place)
     away = place.path / "away"
@@ -178,7 +209,7 @@ def a_repository_that_was_unmounted_is_not_made_anew(place):
 TESTS = [
     a_disk_that_fills_up_in_mid_backup_harms_nothing, a_disk_without_a_byte_left_is_read_and_pruned_once_there_is_room,
     a_limit_on_the_size_of_files_is_an_error_not_a_signal, a_read_only_repository_is_listed_restored_and_checked,
-    a_repository_that_was_unmounted_is_not_made_anew,
+    a_full_cache_is_named_with_what_to_do, what_cannot_start_its_threads_says_why, a_repository_that_was_unmounted_is_not_made_anew,
 ]
 
 if __name__ == "__main__":

@@ -97,7 +97,17 @@ void RowFile::write_blocks()
     for (std::size_t at = 0; at < blocks_.size(); at += block_size) {
         seal_block(blocks_.data() + at);
     }
-    write_at(file_.get(), blocks_written_ * block_size, blocks_, subject);
+    try {
+        write_at(file_.get(), blocks_written_ * block_size, blocks_, subject);
+    } catch (const Error& error) {
+        if (error.code() != ErrorCode::no_space) {
+            throw;
+        }
+        throw Error(ErrorCode::no_space,
+                    "no space is left in this folder for the index's temporary file: make room, or "
+                    "name another folder for the cache, or none",
+                    temporary_folder_, error.system_error());
+    }
     blocks_written_ += blocks_.size() / block_size;
     blocks_.clear();
 }
