@@ -4,6 +4,7 @@
 import json
 import os
 import random
+import resource
 import shutil
 import signal
 import subprocess
@@ -239,6 +240,24 @@ def in_place_restores_only_what_differs(place):
     assert copy.stat().st_mtime_ns == live.stat().st_mtime_ns
 
 
+def a_huge_hole_costs_no_time(place):
+    live = place.path / "live"
+    live.mkdir()
+    with open(live / "sparse", "wb") as sparse:
+        sparse.truncate(1 << 36)
+        sparse.seek(1 << 35)
+        sparse.write(b"in the middle")
+    place.run("init")
+    place.run("backup", live)
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    place.run("restore", f"latest:{live}", "--to", place.path / "back", "--verify")
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 5, after
+    with open(place.path / "back" / "sparse", "r+b") as back:
+        assert os.fstat(back.fileno()).st_size == 1 << 36 and os.fstat(back.fileno()).st_blocks < 1000
+        assert os.pread(back.fileno(), 13, 1 << 35) == b"in the middle"
+
+
 def archives_go_out_and_in(place):
     live = place.path / "live"
     make_files(live)
@@ -398,7 +417,7 @@ def help_fits_and_manuals_come_from_the_same_tables(place):
 TESTS = [
     main_job_runs_end_to_end, a_backup_without_changes_reads_nothing, attributes_set_between_two_backups_are_kept, standard_input_and_commands_become_streams,
     unreadable_files_are_listed_and_the_status_is_3, wrong_usage_is_2_and_names_the_nearest_word, an_empty_value_takes_no_other_word_for_itself, wrong_keys_and_places_are_refused_clearly,
-    retention_keeps_what_it_says_and_pins_are_kept, excludes_are_as_in_gitignore, in_place_restores_only_what_differs, archives_go_out_and_in,
+    retention_keeps_what_it_says_and_pins_are_kept, excludes_are_as_in_gitignore, in_place_restores_only_what_differs, a_huge_hole_costs_no_time, archives_go_out_and_in,
     a_backup_killed_at_any_moment_harms_nothing, an_interrupt_ends_cleanly_with_4, damage_is_found_named_and_never_restored,
     what_is_collected_beside_a_check_is_no_damage,
     results_that_cannot_be_written_are_no_success, what_is_asked_for_and_not_there_is_told, every_record_is_json_with_a_type, help_fits_and_manuals_come_from_the_same_tables,

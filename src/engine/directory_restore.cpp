@@ -4,7 +4,10 @@
 #include "base/file.hpp"
 #include "repo/content_reader.hpp"
 
+#include <cerrno>
 #include <fmt/format.h>
+#include <limits>
+#include <unistd.h>
 #include <utility>
 
 namespace backstay::core
@@ -21,6 +24,16 @@ DirectoryTargetOptions guarded(DirectoryTargetOptions target, const RestoreGuard
         return guard.why_spared(folder, name, path);
     };
     return target;
+}
+
+/// In a file: where the next bytes lie that are not in a hole. Without any: beyond all.
+std::uint64_t begin_of_data(int descriptor, std::uint64_t offset)
+{
+    const off_t data = ::lseek(descriptor, static_cast<off_t>(offset), SEEK_DATA);
+    if (data >= 0) {
+        return static_cast<std::uint64_t>(data);
+    }
+    return errno == ENXIO ? std::numeric_limits<std::uint64_t>::max() : offset;
 }
 
 } // namespace
@@ -242,10 +255,13 @@ void DirectoryRestore::verify(const Entry& entry)
     }
     context_.set_current(entry.path);
     target_.verify_entry(entry, [this](const Entry& wanted, int descriptor) {
-        ExistingBytes existing(repository_.keys(),
-                               [descriptor, &wanted](std::uint64_t offset, MutableByteSpan buffer) {
-                                   return read_at(descriptor, offset, buffer, wanted.path);
-                               });
+        ExistingBytes existing(
+            repository_.keys(),
+            [descriptor, &wanted](std::uint64_t offset, MutableByteSpan buffer) {
+                return read_at(descriptor, offset, buffer, wanted.path);
+            },
+            // Its size has been compared: behind the last data are zeros.
+            [descriptor](std::uint64_t offset) { return begin_of_data(descriptor, offset); });
         bool equal = wanted.content.size() == wanted.size;
         for_each_chunk(access_.reader(), wanted.content, context_.stop(),
                        [&](std::uint64_t offset, const ContentItem& item) {

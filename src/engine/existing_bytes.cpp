@@ -21,6 +21,13 @@ bool ExistingBytes::hole_equals(std::uint64_t offset, std::uint64_t length)
 {
     constexpr std::uint64_t step = 256 * KiB;
     while (length > 0) {
+        const std::uint64_t data = next_data_ ? next_data_(offset) : offset;
+        if (data > offset) {
+            const std::uint64_t zeros = std::min(data - offset, length);
+            offset += zeros;
+            length -= zeros;
+            continue;
+        }
         const auto size = static_cast<std::size_t>(std::min(step, length));
         buffer_.resize(size);
         if (read_(offset, buffer_) != size || !is_zero(buffer_)) {

@@ -17,7 +17,13 @@ class ExistingBytes
 public:
     /// As a file is read: less than asked for only at its end.
     using Read = std::function<std::size_t(std::uint64_t offset, MutableByteSpan buffer)>;
-    ExistingBytes(const KeyChain& keys, Read read) : keys_(keys), read_(std::move(read)) {}
+    /// Where data begin next, as far as that is known: from `offset` up to there are zeros, or the
+    /// end, which whoever asks knows.
+    using NextData = std::function<std::uint64_t(std::uint64_t offset)>;
+    ExistingBytes(const KeyChain& keys, Read read, NextData next_data = {})
+        : keys_(keys), read_(std::move(read)), next_data_(std::move(next_data))
+    {
+    }
 
     bool equals(std::uint64_t offset, const ContentItem& item);
     /// What equals() read of an item that is no hole.
@@ -29,6 +35,7 @@ private:
 
     const KeyChain& keys_;
     Read read_;
+    NextData next_data_;
     Bytes buffer_;
 };
 
