@@ -653,6 +653,41 @@ TEST_CASE("an interrupted backup goes on within a large file")
     }
 }
 
+TEST_CASE("pages of large files' lists are stored before a checkpoint names them")
+{
+    const auto repository = init_sample(std::make_shared<MemoryStore>());
+    BackupOptions options;
+    options.checkpoint_bytes = 1 * MiB;
+    const Files files{{"large", seeded_bytes(8, 60 * MiB)}};
+    const auto source = std::make_shared<BrokenOff>(files);
+    source->breaks_at = 40 * MiB;
+    CHECK_THROWS_AS(back_up(*repository, source, options), Error);
+    source->breaks_at = UINT64_MAX;
+    source->lowest_read = UINT64_MAX;
+    back_up(*repository, source, options);
+    CHECK(source->lowest_read > 36 * MiB);
+    CHECK(all_contents(*repository) == std::vector<Files>{files});
+}
+
+TEST_CASE("a large file that was finished before a checkpoint is not read again")
+{
+    const auto repository = init_sample(std::make_shared<MemoryStore>());
+    BackupOptions options;
+    options.checkpoint_bytes = 4 * MiB;
+    Files files{{"the first that comes", seeded_bytes(7, 30 * MiB)}};
+    for (std::uint64_t i = 0; i < 80; ++i) {
+        files["small" + std::to_string(i)] = seeded_bytes(100 + i, 200'000);
+    }
+    const auto source = std::make_shared<MemorySource>(files, 1);
+    source->has_tokens = true;
+    source->verdict.kind = SourceVerdict::Kind::failed; // when all is read
+    CHECK_THROWS_AS(back_up(*repository, source, options), Error);
+    source->verdict.kind = SourceVerdict::Kind::ok;
+    const Record again = back_up(*repository, source, options);
+    CHECK(again.number("bytes_read") < 20 * MiB);
+    CHECK(all_contents(*repository) == std::vector<Files>{files});
+}
+
 TEST_CASE("what an interrupted backup read of a file that has changed since is not used")
 {
     const auto repository = init_sample(std::make_shared<MemoryStore>());

@@ -66,6 +66,9 @@ void ContentReading::read(SourceEntry& entry, const Content* begun)
     shared_.figures.bytes_read.fetch_add(bytes, std::memory_order_relaxed);
     entry.entry.size = content.size();
     entry.entry.content = content.finish();
+    if (entry.entry.content.depth > 0) {
+        flush(); // nobody reads it anew for a page of its list that a checkpoint came too early for
+    }
 }
 
 /// As far as the index knows its chunks.
@@ -100,6 +103,7 @@ void ContentReading::remember(const SourceEntry& entry, const ContentWriter& con
     }
     Entry begun = entry.entry;
     begun.content = content.so_far();
+    flush();
     shared_.checkpointer.entry_done(name_, begun);
     remembered = content.size();
 }
