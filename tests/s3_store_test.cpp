@@ -303,6 +303,44 @@ TEST_CASE("a server that stalls is left after the time that is set")
     CHECK(rig.failed == 1);
 }
 
+TEST_CASE("an object in parts gets its lock where the first try to put it on failed")
+{
+    S3Options options = options_for_fake();
+    options.largest_single_put = 10 * MiB;
+    options.lock_mode = "GOVERNANCE";
+    options.lock_days = 30;
+    FakeS3Manners manners;
+    SUBCASE("on a server that knows conditions") {}
+    SUBCASE("on one that passes over them")
+    {
+        manners.honours_conditions = false;
+    }
+    SUBCASE("on one that refuses them")
+    {
+        manners.knows_conditions = false;
+    }
+    Rig rig(manners, options);
+    rig.store->probe({});
+    std::atomic<int> locks{0};
+    rig.server.fault = [&](const FakeRequest& request, FakeConnection& c) {
+        const bool locks_it =
+            request.method == "PUT" && request.target.find("retention") != std::string::npos;
+        if (locks_it && ++locks == 1) {
+            FakeS3::refuse(c, 503, "SlowDown");
+        } else if (locks_it) {
+            c.body();
+            c.reply(200);
+        }
+        return locks_it;
+    };
+    const Bytes bytes = seeded_bytes(1, 11 * MiB);
+    // What has this name has these bytes: a pack's writer takes that for success.
+    const Error error = failure_of([&] { rig.retrying.create_cold("packs/x", bytes, {}); });
+    CHECK(error.code() == ErrorCode::exists);
+    CHECK(locks == 2);
+    CHECK(as_text(bytes) == rig.server.objects().at("a/b/packs/x"));
+}
+
 TEST_CASE("an object is put together from parts, and parts that failed are sent again")
 {
     S3Options options = options_for_fake();

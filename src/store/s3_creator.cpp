@@ -124,15 +124,13 @@ void S3Creator::create(const std::string& key, ByteSpan object, Class storage,
     const bool conditional = known != CreateIfAbsent::refused;
     // Better than nothing where the bucket does not look itself.
     const bool looks = known == CreateIfAbsent::refused || known == CreateIfAbsent::ignored;
-    if (looks && is_there(key, stop)) {
-        throw_exists(key);
+    if (looks) {
+        demand_absent(key, object.size(), stop);
     }
     S3Reply reply = send_object(key, object, storage, conditional, stop);
     if (conditional && reply.is(S3FailureKind::unsupported)) {
         create_if_absent_ = CreateIfAbsent::refused;
-        if (is_there(key, stop)) {
-            throw_exists(key);
-        }
+        demand_absent(key, object.size(), stop);
         reply = send_object(key, object, storage, false, stop);
     }
     if (reply.is(S3FailureKind::taken)) {
@@ -200,9 +198,7 @@ S3Reply S3Creator::put_in_parts(const std::string& key, ByteSpan object, const H
                                 bool conditional, const std::stop_token& stop)
 {
     // Some servers pass over the condition where the parts are put together.
-    if (is_there(key, stop)) {
-        throw_exists(key);
-    }
+    demand_absent(key, object.size(), stop);
     S3Multipart upload(sender_, key, headers, wants_md5_, stop);
     const std::uint64_t part = s3_part_size(object.size());
     for (std::uint64_t at = 0; at < object.size(); at += part) {
@@ -218,10 +214,29 @@ S3Reply S3Creator::put_in_parts(const std::string& key, ByteSpan object, const H
         create_if_absent_ = CreateIfAbsent::refused;
         reply = upload.complete({}, stop);
     }
-    if (reply.ok() && locks_.wanted()) {
-        locks_.demand_on(key, stop);
+    if (reply.ok() || reply.is(S3FailureKind::taken)) {
+        demand_lock(key, stop);
     }
     return reply;
+}
+
+/// An attempt may have ended between an object that was sent in parts and its lock.
+void S3Creator::demand_absent(const std::string& key, std::size_t size, const std::stop_token& stop)
+{
+    if (!is_there(key, stop)) {
+        return;
+    }
+    if (size > largest_single_put_) {
+        demand_lock(key, stop);
+    }
+    throw_exists(key);
+}
+
+void S3Creator::demand_lock(const std::string& key, const std::stop_token& stop)
+{
+    if (locks_.wanted()) {
+        locks_.demand_on(key, stop);
+    }
 }
 
 HeaderList S3Creator::headers_of(const std::string& key, ByteSpan object, Class storage) const

@@ -47,6 +47,9 @@ private:
                         const std::stop_token& stop);
     S3Reply send(S3Request& request, const std::stop_token& stop);
     HeaderList headers_of(const std::string& key, ByteSpan object, Class storage) const;
+    void demand_absent(const std::string& key, std::size_t size, const std::stop_token& stop);
+    /// On an object that was sent in parts.
+    void demand_lock(const std::string& key, const std::stop_token& stop);
     bool is_there(const std::string& key, const std::stop_token& stop);
 
     CreateIfAbsent try_twice(const std::string& key, const std::stop_token& stop);
