@@ -309,7 +309,7 @@ core::LogFetchOptions wal_fetch_options(const OptionSet& set)
 
 core::LogReceiveOptions wal_receive_options(const OptionSet& set)
 {
-    return {set.text("conninfo"), set.text("slot"), set.flag("create-slot")};
+    return {set.text("conninfo"), set.text("slot"), set.flag("create-slot"), set.flag("skip-gap")};
 }
 
 } // namespace backstay::capi

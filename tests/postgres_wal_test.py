@@ -175,9 +175,9 @@ def wait_for_segments(place, wanted, wait=60):
         time.sleep(0.3)
 
 
-def receiver(place, server, port=None):
+def receiver(place, server, port=None, more=()):
     conninfo = server.conninfo() if port is None else server.conninfo().replace(f"port={server.port}", f"port={port}")
-    return place.start("wal-receive", "--postgres", conninfo, "--create-slot", stdout=subprocess.DEVNULL, stderr=open(place.path / "receiver.log", "ab"))  # pylint: disable=consider-using-with
+    return place.start("wal-receive", "--postgres", conninfo, "--create-slot", *more, stdout=subprocess.DEVNULL, stderr=open(place.path / "receiver.log", "ab"))  # pylint: disable=consider-using-with
 
 
 def a_slot_is_received_through_kills_and_restarts_without_a_gap(place):
@@ -225,6 +225,36 @@ def a_receiver_gets_over_a_cut_network(place):
         finally:
             process.kill()
             process.wait()
+
+
+def a_slot_that_lost_its_log_is_told(place):
+    as_server(place)
+    with PostgresServer(place.path / "server", settings=["max_slot_wal_keep_size = 64MB", "max_wal_size = 32MB"]) as server:
+        process = receiver(place, server)
+        try:
+            server.wait_until("select count(*) = 1 from pg_replication_slots where active", wait=20)
+            wait_for_segments(place, [end_segment(server)])
+        finally:
+            process.kill()
+            process.wait()
+        server.wait_until("select count(*) = 0 from pg_replication_slots where active", wait=20)
+        for _ in range(6):
+            server.sql("create table written as select repeat('x', 500) as x from generate_series(1, 40000)")
+            for statement in ("drop table written", "select pg_switch_wal()", "checkpoint"):
+                server.sql(statement)
+        process = receiver(place, server)
+        try:
+            assert process.wait(20) == 1
+            assert "--skip-gap" in (place.path / "receiver.log").read_text()
+            server.sql("select pg_drop_replication_slot('backstay')")
+            process = receiver(place, server, more=["--skip-gap"])
+            server.wait_until("select count(*) = 1 from pg_replication_slots where active", wait=20)
+            place.summary("backup", "--postgres", server.conninfo(), "--checkpoint", "fast")
+            wait_for_segments(place, [end_segment(server)])
+        finally:
+            process.kill()
+            process.wait()
+    place.run("check")  # the backup gets over the gap
 
 
 def a_receiver_follows_a_promotion(place):
@@ -275,7 +305,7 @@ def the_log_is_kept_as_long_as_a_backup_needs_it(place):
 
 def main():
     tests = [an_archived_log_takes_a_cluster_to_any_second, only_whole_segments_of_one_history_are_taken, a_slot_is_received_through_kills_and_restarts_without_a_gap,
-             a_gap_in_the_log_is_found_by_check, a_receiver_gets_over_a_cut_network, a_receiver_follows_a_promotion, the_log_is_kept_as_long_as_a_backup_needs_it]
+             a_gap_in_the_log_is_found_by_check, a_slot_that_lost_its_log_is_told, a_receiver_gets_over_a_cut_network, a_receiver_follows_a_promotion, the_log_is_kept_as_long_as_a_backup_needs_it]
     names = sys.argv[2:]
     return run_all([test for test in tests if not names or any(name in test.__name__ for name in names)], sys.argv[1])
 

@@ -26,6 +26,8 @@ constexpr auto look_up_after = std::chrono::seconds(1);
 constexpr auto first_pause = std::chrono::seconds(1);
 constexpr auto longest_pause = std::chrono::seconds(60);
 constexpr const char* duplicate_object = "42710";
+constexpr const char* undefined_file = "58P01"; // a segment that has gone
+constexpr const char* slot_lost = "55000";
 
 /// What trying again cannot change.
 bool is_final(ErrorCode code)
@@ -84,10 +86,7 @@ public:
     {
         for (;;) {
             store_history();
-            LogStream stream(connection_, {options_.slot, position_, timeline_});
-            was_streaming_ = true;
-            receive(stream);
-            const auto next = stream.finish();
+            const auto next = receive_timeline();
             if (!next) {
                 throw Error(ErrorCode::source, "the server stopped sending its log",
                             connection_.server_name());
@@ -99,6 +98,26 @@ public:
     }
 
 private:
+    std::optional<LogStream::Next> receive_timeline()
+    {
+        try {
+            LogStream stream(connection_, {options_.slot, position_, timeline_});
+            was_streaming_ = true;
+            receive(stream);
+            return stream.finish();
+        } catch (const Error& error) {
+            if (connection_.sqlstate() != undefined_file && connection_.sqlstate() != slot_lost) {
+                throw;
+            }
+            throw Error(ErrorCode::conflict,
+                        fmt::format("{}: the log from {} on is lost. Drop the slot "
+                                    "(pg_drop_replication_slot), begin again with --create-slot "
+                                    "--skip-gap, and then take a new physical backup",
+                                    error.what(), format_log_position(position_)),
+                        error.subject());
+        }
+    }
+
     static PostgresConnectOptions connect_options(const LogReceiveOptions& options)
     {
         PostgresConnectOptions result;
@@ -130,13 +149,35 @@ private:
                 parse_segment_name(archive.last_segment(timeline_), facts_.segment_size);
             if (last) {
                 position_ = segment_begin(*last, facts_.segment_size) + facts_.segment_size;
+                skip_gap();
                 return;
             }
         }
         timeline_ = facts_.timeline;
+        position_ = first_kept();
+    }
+
+    /// The first segment that the slot keeps for us.
+    LogPosition first_kept()
+    {
         const LogPosition from = slot_position().value_or(facts_.position);
-        position_ =
-            segment_begin(segment_at(timeline_, from, facts_.segment_size), facts_.segment_size);
+        return segment_begin(segment_at(facts_.timeline, from, facts_.segment_size),
+                             facts_.segment_size);
+    }
+
+    void skip_gap()
+    {
+        if (!options_.skip_gap || first_kept() <= position_) {
+            return;
+        }
+        Record notice("notice");
+        notice.set("message",
+                   fmt::format("the log from {} to {} is lost: only backups after it "
+                               "can be recovered beyond it",
+                               format_log_position(position_), format_log_position(first_kept())));
+        context_.emit(std::move(notice));
+        timeline_ = facts_.timeline;
+        position_ = first_kept();
     }
 
     std::optional<LogPosition> slot_position()

@@ -335,6 +335,7 @@ constexpr OptionSpec wal_receive[] = {
         "Connection string or URI, without a password (~/.pgpass, PGPASSFILE, PGPASSWORD)"),
     one("slot", K::text, "backstay", "NAME", "The replication slot that keeps the log for us"),
     flag("create-slot", "Make the slot if it is not there"),
+    flag("skip-gap", "Go on where the slot begins, though the log up to there is lost"),
 };
 constexpr OptionSpec cache[] = {
     flag("clean", "Remove it"),

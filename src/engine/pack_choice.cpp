@@ -117,6 +117,7 @@ PrunePlan PackChoice::plan_with_readable(std::vector<PackUse> packs)
 std::set<PackId> PackChoice::archived_of(const std::vector<PackUse>& packs)
 {
     std::vector<PackId> ids;
+    ids.reserve(packs.size());
     for (const PackUse& pack : packs) {
         ids.push_back(pack.id);
     }

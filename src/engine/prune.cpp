@@ -254,6 +254,7 @@ private:
     void remove_objects(const std::vector<SegmentId>& replaced)
     {
         std::vector<std::string> segments;
+        segments.reserve(replaced.size());
         for (const SegmentId& id : replaced) {
             segments.push_back(segment_key(id));
         }

@@ -80,9 +80,10 @@ ParentCluster::ParentCluster(SnapshotView& snapshot, const std::stop_token& stop
     }
     const std::unique_ptr<SnapshotStream> stream = snapshot_.open_stream(*entry);
     Bytes buffer(256 * KiB);
-    for (std::uint64_t at = 0; const std::size_t got = stream->read_at(at, buffer, stop);
-         at += got) {
+    for (std::uint64_t at = 0; at < stream->size();) {
+        const std::size_t got = stream->read_at(at, buffer, stop);
         write_spool(manifest_.get(), ByteSpan(buffer).first(got));
+        at += got;
     }
     flush_spool(manifest_.get());
     const Manifest manifest = read_manifest(manifest_.get(), [this](const ManifestFile& file) {
