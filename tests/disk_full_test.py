@@ -182,6 +182,7 @@ def what_cannot_start_its_threads_says_why(place):
         print("needs another user whose processes can be counted: not tried")
         return
     live, _, _ = first_backup(place)
+    place.copy_command()
     os.chmod(place.path, 0o755)
     subprocess.run(["chown", "-R", "4242", place.path], check=True)
 

@@ -4,7 +4,6 @@
     postgres_wal_test.py COMMAND [NAME…]"""
 
 import os
-import pathlib
 import shlex
 import shutil
 import signal
@@ -26,11 +25,7 @@ def as_server(place):
     make_reachable(place.path)
     for path in place.path.iterdir():
         give_to_owner(path)
-    build = place.path / "build"  # the program finds its library from where it lies
-    for name, path in (("examples/backstay/backstay", place.command), ("capi/libbackstay.so.0", pathlib.Path(place.command).parents[2] / "capi" / "libbackstay.so.0")):
-        (build / name).parent.mkdir(parents=True)
-        shutil.copy(path, build / name)
-    place.command = str(build / "examples" / "backstay" / "backstay")
+    place.copy_command()
     place.process_options = {**as_owner(), "cwd": "/"}
     place.run("init")
 
