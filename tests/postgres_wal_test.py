@@ -252,6 +252,21 @@ def a_slot_that_lost_its_log_is_told(place):
     place.run("check")  # the backup gets over the gap
 
 
+def nobody_is_told_to_drop_a_slot_of_another_kind(place):
+    as_server(place)
+    with PostgresServer(place.path / "server", settings=["wal_level = logical"]) as server:
+        process = receiver(place, server)
+        try:
+            server.wait_until("select count(*) = 1 from pg_replication_slots where active", wait=20)
+            wait_for_segments(place, [end_segment(server)])
+        finally:
+            process.kill()
+            process.wait()
+        server.sql("select pg_create_logical_replication_slot('theirs', 'test_decoding')")
+        place.run("wal-receive", "--postgres", server.conninfo(), "--slot", "theirs", status=1)
+        assert "logical" in place.stderr and "rop the slot" not in place.stderr, place.stderr
+
+
 def a_receiver_follows_a_promotion(place):
     as_server(place)
     with PostgresServer(place.path / "server") as server:
@@ -300,7 +315,7 @@ def the_log_is_kept_as_long_as_a_backup_needs_it(place):
 
 def main():
     tests = [an_archived_log_takes_a_cluster_to_any_second, only_whole_segments_of_one_history_are_taken, a_slot_is_received_through_kills_and_restarts_without_a_gap,
-             a_gap_in_the_log_is_found_by_check, a_slot_that_lost_its_log_is_told, a_receiver_gets_over_a_cut_network, a_receiver_follows_a_promotion, the_log_is_kept_as_long_as_a_backup_needs_it]
+             a_gap_in_the_log_is_found_by_check, a_slot_that_lost_its_log_is_told, nobody_is_told_to_drop_a_slot_of_another_kind, a_receiver_gets_over_a_cut_network, a_receiver_follows_a_promotion, the_log_is_kept_as_long_as_a_backup_needs_it]
     names = sys.argv[2:]
     return run_all([test for test in tests if not names or any(name in test.__name__ for name in names)], sys.argv[1])
 

@@ -27,7 +27,7 @@ constexpr auto first_pause = std::chrono::seconds(1);
 constexpr auto longest_pause = std::chrono::seconds(60);
 constexpr const char* duplicate_object = "42710";
 constexpr const char* undefined_file = "58P01"; // a segment that has gone
-constexpr const char* slot_lost = "55000";
+constexpr const char* wrong_slot_state = "55000";
 
 /// What trying again cannot change.
 bool is_final(ErrorCode code)
@@ -106,7 +106,7 @@ private:
             receive(stream);
             return stream.finish();
         } catch (const Error& error) {
-            if (connection_.sqlstate() != undefined_file && connection_.sqlstate() != slot_lost) {
+            if (!is_log_lost(error)) {
                 throw;
             }
             throw Error(ErrorCode::conflict,
@@ -116,6 +116,16 @@ private:
                                     error.what(), format_log_position(position_)),
                         error.subject());
         }
+    }
+
+    /// The server has thrown away what comes next, or the whole slot's log. A slot of another kind
+    /// has the second state, too, and is not ours to be dropped.
+    bool is_log_lost(const Error& error) const
+    {
+        const std::string& state = connection_.sqlstate();
+        return state == undefined_file ||
+               (state == wrong_slot_state &&
+                std::string_view(error.what()).find("invalidated") != std::string_view::npos);
     }
 
     static PostgresConnectOptions connect_options(const LogReceiveOptions& options)
@@ -167,17 +177,18 @@ private:
 
     void skip_gap()
     {
-        if (!options_.skip_gap || first_kept() <= position_) {
+        const LogPosition kept = options_.skip_gap ? first_kept() : 0;
+        if (kept <= position_) {
             return;
         }
         Record notice("notice");
         notice.set("message",
-                   fmt::format("the log from {} to {} is lost: only backups after it "
-                               "can be recovered beyond it",
-                               format_log_position(position_), format_log_position(first_kept())));
+                   fmt::format("the log from {} to {} is lost: only backups after it can be "
+                               "recovered beyond it",
+                               format_log_position(position_), format_log_position(kept)));
         context_.emit(std::move(notice));
         timeline_ = facts_.timeline;
-        position_ = first_kept();
+        position_ = kept;
     }
 
     std::optional<LogPosition> slot_position()
