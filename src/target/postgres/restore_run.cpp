@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <fmt/format.h>
+#include <unordered_map>
 
 namespace backstay::core
 {
@@ -92,24 +93,13 @@ private:
     /// The largest first, each to the stream that has least to do.
     void load_rows(const std::stop_token& stop) const
     {
-        std::vector<std::pair<std::uint64_t, const PostgresTocEntry*>> tables;
         std::vector<Load> loads(run_.jobs);
-        for (const PostgresTocEntry* entry : selection_.entries) {
-            if (entry->section != section_data) {
-                continue;
-            }
-            const std::optional<Entry> block =
-                entry->has_data ? find_block(view_, database_, *entry) : std::nullopt;
-            tables.emplace_back(block ? block->size : 0, entry);
-        }
-        std::stable_sort(tables.begin(), tables.end(),
-                         [](const auto& a, const auto& b) { return a.first > b.first; });
-        for (const auto& [bytes, entry] : tables) {
+        for (const Load& piece : data_pieces()) {
             Load& least =
                 *std::min_element(loads.begin(), loads.end(),
                                   [](const Load& a, const Load& b) { return a.bytes < b.bytes; });
-            least.entries.push_back(entry);
-            least.bytes += bytes + 1;
+            least.entries.insert(least.entries.end(), piece.entries.begin(), piece.entries.end());
+            least.bytes += piece.bytes;
         }
         WorkerGroup workers(stop);
         for (Load& load : loads) {
@@ -122,6 +112,41 @@ private:
             });
         }
         workers.join();
+    }
+
+    /// What pg_restore takes for data, the largest first. What depends on another entry of them
+    /// (a large object's bytes and rights on its making, from pg_dump 17 on) comes with it.
+    std::vector<Load> data_pieces() const
+    {
+        std::vector<Load> pieces;
+        std::unordered_map<std::int32_t, std::size_t> piece_of;
+        std::int32_t section = section_pre_data;
+        for (const PostgresTocEntry* entry : selection_.entries) {
+            if (entry->section != section_none) { // else it belongs to the section it stands in
+                section = entry->section;
+            }
+            if (section != section_data) {
+                continue;
+            }
+            // Without a section of its own it needs a neighbour to tell it.
+            std::size_t at = pieces.size() - (entry->section == section_none ? 1 : 0);
+            for (const std::int32_t id : entry->dependencies) {
+                if (const auto known = piece_of.find(id); known != piece_of.end()) {
+                    at = known->second;
+                }
+            }
+            if (at == pieces.size()) {
+                pieces.emplace_back();
+            }
+            piece_of[entry->dump_id] = at;
+            const std::optional<Entry> block =
+                entry->has_data ? find_block(view_, database_, *entry) : std::nullopt;
+            pieces[at].entries.push_back(entry);
+            pieces[at].bytes += (block ? block->size : 0) + 1;
+        }
+        std::stable_sort(pieces.begin(), pieces.end(),
+                         [](const Load& a, const Load& b) { return a.bytes > b.bytes; });
+        return pieces;
     }
 
     /// One pg_restore that reads an archive with the blocks of these entries.
