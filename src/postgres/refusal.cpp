@@ -42,6 +42,9 @@ ErrorCode code_of_refusal(const std::string& text, bool about_password)
         text.find("remaining connection slots") != std::string::npos) {
         return ErrorCode::busy;
     }
+    if (text.find("the database system is ") != std::string::npos) {
+        return ErrorCode::unavailable; // starting up, in recovery, shutting down
+    }
     if (text.find("database \"") != std::string::npos) {
         return ErrorCode::not_found;
     }
