@@ -452,6 +452,22 @@ def a_cut_network_ends_the_backup(place):
     demand_no_snapshot(place)
 
 
+def a_log_that_falls_too_far_behind_ends_the_backup(place):
+    """The server keeps no more of it than max_slot_wal_keep_size."""
+    place.run("init")
+    with PostgresServer(place.path / "server", settings=["max_slot_wal_keep_size = 48MB"]) as server, TcpProxy(server.port) as proxy:
+        fill(server)
+        server.sql("checkpoint")
+        process = slow_backup(place, server, proxy.port)
+        proxy.slow_down(1)  # the log's
+        server.sql("create table log (text text); insert into log select repeat(md5(g::text), 30) from generate_series(1, 100000) g; checkpoint")
+        text = demand_ended(process, 1, 30)
+        assert "terminating process" in server.log_text(), server.log_text()[-2000:]
+        assert "max_slot_wal_keep_size" in text, text
+        demand_nothing_left(server)
+    demand_no_snapshot(place)
+
+
 def a_backup_that_stood_still_for_too_long_says_so(place):
     """The server lets go of who does not answer, and of the slot that kept its log."""
     place.run("init")
@@ -542,6 +558,7 @@ TESTS = [
     a_terminated_log_receiver_ends_the_backup,
     a_killed_server_ends_the_backup,
     a_cut_network_ends_the_backup,
+    a_log_that_falls_too_far_behind_ends_the_backup,
     a_backup_that_stood_still_for_too_long_says_so,
     what_a_server_refuses_is_told_with_advice,
     a_role_with_the_replication_right_suffices,

@@ -15,7 +15,8 @@ namespace
 
 constexpr int oldest_version = 130000;
 
-// Told in the snapshot: what a restored server must be started with, and where its files were.
+// Told in the snapshot: what a restored server must be started with, where its files were, and
+// what may have ended a backup.
 constexpr const char* told_settings[] = {
     "max_connections",
     "max_worker_processes",
@@ -30,6 +31,7 @@ constexpr const char* told_settings[] = {
     "shared_preload_libraries",
     "archive_mode",
     "full_page_writes",
+    "max_slot_wal_keep_size",
     "summarize_wal",
 };
 

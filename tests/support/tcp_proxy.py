@@ -1,18 +1,20 @@
-"""A way to a server on this machine that can be cut."""
+"""A way to a server on this machine that can be cut, or slow."""
 
 import socket
 import struct
 import threading
+import time
 
 
 class TcpProxy:
-    """Passes bytes on to `port` of this machine, until cut() resets all connections."""
+    """Passes bytes on to `port` of this machine, until cut() resets all connections. slow_down(n) makes the n-th connection, from 0, bring a MiB a second."""
 
     def __init__(self, port):
         self.to = port
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
         self.sockets = []
+        self.slow = []  # of each connection
         self.lock = threading.Lock()
         threading.Thread(target=self.accept, daemon=True).start()
 
@@ -22,6 +24,9 @@ class TcpProxy:
     def __exit__(self, *_):
         self.listener.close()
         self.cut()
+
+    def slow_down(self, number):
+        self.slow[number].set()
 
     def accept(self):
         while True:
@@ -36,17 +41,25 @@ class TcpProxy:
                 continue
             with self.lock:
                 self.sockets += [client, server]
+            slow = threading.Event()
+            self.slow.append(slow)
             for source, sink in ((client, server), (server, client)):
-                threading.Thread(target=self.pass_on, args=(source, sink), daemon=True).start()
+                threading.Thread(target=self.pass_on, args=(source, sink, slow), daemon=True).start()
 
     @staticmethod
-    def pass_on(source, sink):
+    def pass_on(source, sink, slow):
         try:
             while data := source.recv(65536):
                 sink.sendall(data)
+                if slow.is_set():
+                    time.sleep(len(data) / (1 << 20))
             sink.shutdown(socket.SHUT_WR)
-        except OSError:
-            pass  # cut, or closed by the other side: both ends see it
+        except OSError:  # cut, or reset by one side: the other is to see it, too
+            for end in (source, sink):
+                try:
+                    end.shutdown(socket.SHUT_RDWR)
+                except OSError:
+                    pass
 
     def cut(self):
         """As when a firewall forgets its connections: both sides get a reset at their next word."""

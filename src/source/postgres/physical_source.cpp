@@ -54,6 +54,25 @@ Record facts_record(const ServerFacts& facts)
     return std::move(record.set("settings", std::move(settings)));
 }
 
+/// The server does not say why it ends the connection of a slot that keeps more of its log than it
+/// may.
+Error log_failure(const Error& error, const ServerFacts& facts)
+{
+    const auto limit =
+        std::find_if(facts.settings.begin(), facts.settings.end(), [](const auto& setting) {
+            return setting.first == "max_slot_wal_keep_size" && setting.second != "-1";
+        });
+    if (error.code() != ErrorCode::source || limit == facts.settings.end()) {
+        return error;
+    }
+    return Error(error.code(),
+                 fmt::format("the server's log does not come any more: {}; it ends a backup that "
+                             "falls behind by more than max_slot_wal_keep_size ({}): if its own "
+                             "log tells that it released the slot, raise that",
+                             error.what(), limit->second),
+                 error.subject());
+}
+
 /// What one session holds; the lanes before the connections that they use.
 struct Running {
     ServerFacts facts;
@@ -81,10 +100,13 @@ class PostgresPhysicalSource final : public DataSource
         }
         try {
             return body();
+        } catch (const Error& error) {
+            failure = std::make_exception_ptr(
+                lane == base_lane ? error : log_failure(error, running_->facts));
         } catch (...) {
             failure = std::current_exception();
-            throw;
         }
+        std::rethrow_exception(failure);
     }
 
 public:
@@ -122,7 +144,11 @@ public:
         running->log_connection = std::make_unique<PostgresConnection>(connect_options(), stop);
         const std::string slot = make_slot(*running->log_connection);
         start_backup(*running);
-        start_log(*running, slot);
+        try {
+            start_log(*running, slot);
+        } catch (const Error& error) {
+            throw log_failure(error, running->facts);
+        }
         start_base(*running, std::move(problems), stop);
 
         SessionPlan plan;
