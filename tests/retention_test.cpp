@@ -211,7 +211,7 @@ TEST_CASE("an empty policy keeps nothing but what is pinned or cannot be believe
     CHECK(RetentionPolicy().empty());
     CHECK_FALSE(policy(&RetentionPolicy::within_yearly, "1d").empty());
     CHECK(kept(all, {}, parse_time("2026-02-01T00:00:00Z").value()) ==
-          Lines{"0: pinned", "2: claims a time after the store's"});
+          Lines{"0: pinned", "2: claims a time that is still to come"});
 }
 
 TEST_CASE("each group and each signer has a policy of its own")
@@ -234,11 +234,11 @@ TEST_CASE("a snapshot whose time cannot be believed neither goes nor displaces a
     auto all = taken_at({"2026-01-01T00:00:00Z", "2026-01-31T00:00:00Z", "2026-02-01T23:59:59Z",
                          "2026-02-02T00:00:01Z"});
     CHECK(kept(all, policy(&RetentionPolicy::last, 1), now) ==
-          Lines{"2: last", "3: claims a time after the store's"});
+          Lines{"2: last", "3: claims a time that is still to come"});
     // Before the one that it came after.
     all[0].record.predecessor = all[1].record.id;
     CHECK(kept(all, policy(&RetentionPolicy::last, 2), now) ==
           Lines{"0: claims a time before its predecessor's", "1: last", "2: last",
-                "3: claims a time after the store's"});
+                "3: claims a time that is still to come"});
     CHECK(kept(all, policy(&RetentionPolicy::within, "1y"), now).size() == 4);
 }

@@ -18,15 +18,17 @@ namespace backstay::core
 namespace
 {
 
-/// The signed times of all and the store's own: the later is "now", whatever this host's clock
-/// says.
-Timestamp store_time(const std::vector<Snapshot>& snapshots, Timestamp host_now)
+/// What no snapshot can have been made after: by this host's clock, and by the store's, if it has
+/// one, when the last of them arrived. The earlier counts. A store on this host shares its clock,
+/// so that a snapshot made while that was ahead would displace, once it is right again, all that
+/// follow.
+Timestamp latest_credible(const std::vector<Snapshot>& snapshots, Timestamp host_now)
 {
-    Timestamp latest = host_now;
+    Timestamp arrived;
     for (const Snapshot& snapshot : snapshots) {
-        latest = std::max(latest, snapshot.stored);
+        arrived = std::max(arrived, snapshot.stored);
     }
-    return latest;
+    return arrived == Timestamp() ? host_now : std::min(arrived, host_now);
 }
 
 std::vector<RetentionDecision> decide_by_name(const SnapshotList& list,
@@ -148,7 +150,7 @@ Record run_forget(Repository& repository, const ForgetOptions& options, const En
             return !options.filter.matches(snapshot);
         });
         decisions = decide_retention(list.snapshots, options.policy,
-                                     store_time(list.snapshots, repository.clock().now()));
+                                     latest_credible(list.snapshots, repository.clock().now()));
         demand_survivors(decisions);
     }
     std::vector<SessionId> gone;

@@ -74,10 +74,10 @@ bool has_all_tags(const Snapshot& snapshot, const std::string& wanted)
 
 /// Why a snapshot's time cannot be believed; empty if it can.
 std::string distrust(const Snapshot& snapshot, const std::map<SessionId, const Snapshot*>& by_id,
-                     Timestamp store_now)
+                     Timestamp now)
 {
-    if (snapshot.record.time.seconds > store_now.seconds + clock_tolerance) {
-        return "claims a time after the store's";
+    if (snapshot.record.time.seconds > now.seconds + clock_tolerance) {
+        return "claims a time that is still to come";
     }
     const auto predecessor = by_id.find(snapshot.record.predecessor);
     if (predecessor != by_id.end() && snapshot.record.time < predecessor->second->record.time) {
@@ -195,7 +195,7 @@ bool RetentionPolicy::empty() const
 }
 
 std::vector<RetentionDecision> decide_retention(const std::vector<Snapshot>& snapshots,
-                                                const RetentionPolicy& policy, Timestamp store_now)
+                                                const RetentionPolicy& policy, Timestamp now)
 {
     std::map<SessionId, const Snapshot*> by_id;
     for (const Snapshot& snapshot : snapshots) {
@@ -207,7 +207,7 @@ std::vector<RetentionDecision> decide_retention(const std::vector<Snapshot>& sna
         RetentionDecision& decision = decisions[i];
         decision.snapshot = i;
         decision.group = snapshot_group(snapshots[i], policy.group_by);
-        if (std::string reason = distrust(snapshots[i], by_id, store_now); !reason.empty()) {
+        if (std::string reason = distrust(snapshots[i], by_id, now); !reason.empty()) {
             decision.keep = true;
             decision.reasons.push_back(std::move(reason));
             continue; // it displaces no other

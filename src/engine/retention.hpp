@@ -25,15 +25,15 @@ struct RetentionDecision {
     std::size_t snapshot; ///< index into the list given
     std::string group;
     std::vector<std::string> reasons; ///< "last", "daily", "within 14d", "tag a", "pinned", "claims
-                                      ///< a time after the store's", …
+                                      ///< a time that is still to come", …
     bool keep = false;
 };
 
 /// Pure: buckets by the signed time in UTC, per group and signer; the newest of a bucket is kept.
 /// `within` counts back from the newest snapshot of the group, its end included. A snapshot that
-/// claims a time after `store_now` (plus a day) or before its predecessor's neither displaces
+/// claims a time after `now` (plus a day) or before its predecessor's neither displaces
 /// another nor is removed, and says so. `snapshots` as list_snapshots() gives them.
 std::vector<RetentionDecision> decide_retention(const std::vector<Snapshot>& snapshots,
-                                                const RetentionPolicy& policy, Timestamp store_now);
+                                                const RetentionPolicy& policy, Timestamp now);
 
 } // namespace backstay::core
