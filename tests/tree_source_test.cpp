@@ -966,3 +966,22 @@ TEST_CASE("roots are made absolute and plain, each once")
     const std::string here = std::filesystem::current_path().string();
     CHECK(absolute_roots({"."}) == std::vector<std::string>{here});
 }
+
+TEST_CASE("a symlink with a slash behind it is the folder that it leads to")
+{
+    const TempDir temp;
+    make_folder(temp / "real");
+    make_folder(temp / "real/inside");
+    REQUIRE(::symlink("real/inside", (temp / "link").c_str()) == 0);
+    REQUIRE(::symlink("nowhere", (temp / "broken").c_str()) == 0);
+    REQUIRE(::symlink("real", (temp / "above").c_str()) == 0);
+    const auto root = [](const std::string& path) { return absolute_roots({path}).front(); };
+    CHECK(root(temp / "link") == temp / "link");
+    CHECK(root(temp / "link/") == temp / "real/inside");
+    CHECK(root(temp / "link/.") == temp / "real/inside");
+    CHECK(root(temp / "link/..") == temp / "real");
+    CHECK(root(temp / "link/../inside//") == temp / "real/inside");
+    CHECK(root(temp / "above/inside/") == temp / "above/inside");
+    CHECK(root(temp / "above/inside/../inside") == temp / "above/inside");
+    CHECK(root(temp / "broken/") == temp / "broken");
+}

@@ -2,7 +2,9 @@
 #include "job_runner.hpp"
 #include "text.hpp"
 
+#include <filesystem>
 #include <fmt/format.h>
+#include <system_error>
 
 namespace command
 {
@@ -65,6 +67,20 @@ void refuse_idle_options(const Invocation& invocation)
     }
 }
 
+/// Somebody who names it may mean the folder.
+void warn_of_symlinks(Invocation& invocation, const std::vector<std::string>& paths)
+{
+    for (const std::string& path : paths) {
+        std::error_code failure;
+        if (!path.ends_with('/') && std::filesystem::is_symlink(path, failure) &&
+            std::filesystem::is_directory(path, failure)) {
+            invocation.terminal().warn(
+                fmt::format("{} is a symlink and saved as one; {}/ is the folder that it leads to",
+                            printable(path), printable(path)));
+        }
+    }
+}
+
 /// The one source that the command line names.
 backstay::Source open_source(Invocation& invocation, std::string& name)
 {
@@ -105,6 +121,7 @@ backstay::Source open_source(Invocation& invocation, std::string& name)
         return backstay::Source::postgres(invocation.engine(), options);
     }
     name = "files";
+    warn_of_symlinks(invocation, paths);
     backstay::Options options = invocation.options("source.tree");
     for (const std::string& path : paths) {
         options.add("path", path);

@@ -88,6 +88,27 @@ private:
     std::vector<std::unique_ptr<TreeLane>> lanes_;
 };
 
+/// Without "." and "..". Symlinks stay, but for those with "/", "/." or "/.." behind them, which
+/// names what they lead to.
+std::string plain_path(const std::filesystem::path& path)
+{
+    std::filesystem::path plain;
+    for (const std::filesystem::path& name : path) {
+        const bool is_name = !name.empty() && name != "." && name != "..";
+        std::error_code failure;
+        if (!is_name && std::filesystem::is_symlink(plain, failure) &&
+            std::filesystem::is_directory(plain, failure)) {
+            plain = std::filesystem::canonical(plain, failure);
+        }
+        if (is_name) {
+            plain /= name;
+        } else if (name == "..") {
+            plain = plain.parent_path();
+        }
+    }
+    return plain.string();
+}
+
 } // namespace
 
 std::vector<std::string> absolute_roots(const std::vector<std::string>& roots)
@@ -102,10 +123,7 @@ std::vector<std::string> absolute_roots(const std::vector<std::string>& roots)
             throw Error(ErrorCode::source, "the working folder is not there: give absolute paths",
                         root);
         }
-        path = std::filesystem::path(path).lexically_normal().string();
-        while (path.size() > 1 && path.ends_with('/')) {
-            path.pop_back();
-        }
+        path = plain_path(path);
         if (path.starts_with("//")) {
             path.erase(0, 1);
         }

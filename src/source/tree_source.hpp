@@ -10,7 +10,7 @@ namespace backstay::core
 {
 
 struct TreeSourceOptions {
-    std::vector<std::string> roots;    ///< paths as given; made absolute, lexically
+    std::vector<std::string> roots;    ///< paths as given; see absolute_roots()
     std::vector<std::string> excludes; ///< gitignore patterns, relative to every root's file system
                                        ///< "/" (see docs/guides/excludes.md)
     std::vector<std::string> excludes_ignoring_case;
@@ -32,8 +32,9 @@ struct TreeSourceOptions {
 /// file flags. Walks with as many lanes as asked, folders shared out among them.
 std::unique_ptr<DataSource> make_tree_source(TreeSourceOptions options);
 
-/// Roots as a snapshot names them: absolute (against the working folder), "." and ".." and double
-/// '/' resolved lexically, each once, in byte order.
+/// Roots as a snapshot names them: absolute (against the working folder), without ".", ".." and
+/// double '/', each once, in byte order. A symlink stays one, but with a '/' behind it it is the
+/// folder that it leads to.
 std::vector<std::string> absolute_roots(const std::vector<std::string>& roots);
 
 } // namespace backstay::core
