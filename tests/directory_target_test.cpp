@@ -599,6 +599,35 @@ TEST_CASE("a symlink that lies where a file or folder must be is replaced, not f
     CHECK(S_ISREG(stat_of(dir / "out/file").st_mode));
 }
 
+TEST_CASE("a symlink that led to what was saved stays, and hides nothing else behind it")
+{
+    const TempDir dir;
+    mkdir((dir / "out").c_str(), 0755);
+    mkdir((dir / "out/real").c_str(), 0755);
+    write_file(dir / "out/real/other", "untouched");
+    REQUIRE(symlink("real", (dir / "out/link").c_str()) == 0);
+    REQUIRE(symlink("nowhere", (dir / "out/broken").c_str()) == 0);
+    FakeView view;
+    for (const char* name : {"broken", "link"}) {
+        Entry above = plain(name, EntryKind::directory);
+        above.modified.reset();
+        view.add(above);
+        view.add(plain(name + std::string("/saved")), "bytes");
+    }
+    for (const bool dry_run : {true, false}) {
+        Told told;
+        DirectoryTargetOptions options = into(dir / "out");
+        options.delete_extra = true;
+        options.dry_run = dry_run;
+        restore(view, options, told);
+        CHECK(told.step_for("link") == "conflict skip");
+        CHECK(told.problems.size() == (dry_run ? 0 : 1));
+    }
+    CHECK(S_ISLNK(stat_of(dir / "out/link").st_mode));
+    CHECK_FALSE(is_there(dir / "out/real/saved"));
+    CHECK(read_file(dir / "out/broken/saved") == "bytes");
+}
+
 TEST_CASE("a folder swapped for a symlink while files are open does not lead their bytes out")
 {
     const TempDir dir;

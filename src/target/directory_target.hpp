@@ -37,9 +37,11 @@ struct DirectoryTargetOptions {
 /// finish_folders() comes last: extras removed, folders' attributes and times set, deepest first.
 ///
 /// Never leaves its root, never follows a symlink below it (one in the way is replaced, or is a
-/// conflict, as `overwrite` says). Where nothing is, files are created directly under their name;
-/// where something is, beside it and renamed over it, so an interrupted restore leaves each file
-/// old or new, and what it had not finished is removed on abandon() or recognised by its name
+/// conflict, as `overwrite` says; always one where a folder without times is to be, which is above
+/// what was saved, if it leads to a folder). Where nothing is, files are created directly under
+/// their name; where something is, beside it and renamed over it, so an interrupted restore leaves
+/// each file old or new, and what it had not finished is removed on abandon() or recognised by its
+/// name
 /// (".backstay-restore-…"). Where it decides by the age of what is there, everything is made
 /// beside, so that the half of a file is never taken for a newer one. Nothing is written through an
 /// existing hard link. Paths may be longer than PATH_MAX. What its user or the file system cannot

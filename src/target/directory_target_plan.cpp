@@ -63,7 +63,26 @@ DirectoryTarget::State::Finding DirectoryTarget::State::look(const Entry& entry,
     if (S_ISDIR(there->st_mode)) {
         return look_at_folder(entry, place, *there);
     }
+    if (leads_to_what_was_saved(entry, place, *there)) {
+        conflict(entry.path, "a symlink to a folder is there, and stays: restore what the snapshot "
+                             "has in it (SNAPSHOT:PATH) into the folder that it leads to");
+        return {Finding::Way::leave, there};
+    }
     return {Finding::Way::replace, there};
+}
+
+/// Folders above what was named to a backup have no times, and may have been reached by symlinks:
+/// /lib, /home. To replace such a symlink would hide all else that it leads to.
+bool DirectoryTarget::State::leads_to_what_was_saved(const Entry& entry, const TargetPlace& place,
+                                                     const struct stat& there)
+{
+    if (entry.kind != EntryKind::directory || entry.modified || !S_ISLNK(there.st_mode)) {
+        return false;
+    }
+    struct stat behind {
+    };
+    const auto parent = place.folder->descriptor();
+    return fstatat(parent->get(), place.name.c_str(), &behind, 0) == 0 && S_ISDIR(behind.st_mode);
 }
 
 /// The word for what would happen to something that is there, without its bytes being read.

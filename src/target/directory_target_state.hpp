@@ -78,6 +78,8 @@ struct DirectoryTarget::State {
     // Deciding.
     Finding look(const Entry& entry, const TargetPlace& place);
     Finding look_at_folder(const Entry& entry, const TargetPlace& place, const struct stat& there);
+    static bool leads_to_what_was_saved(const Entry& entry, const TargetPlace& place,
+                                        const struct stat& there);
     bool has_same_content(const Entry& entry, const struct stat& there) const;
     bool is_empty_folder(const TargetPlace& place);
     void plan_entry(const Entry& entry, const TargetPlace& place);
