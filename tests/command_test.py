@@ -3,6 +3,7 @@
 
 import json
 import os
+import pathlib
 import random
 import resource
 import shutil
@@ -194,6 +195,44 @@ def retention_keeps_what_it_says_and_pins_are_kept(place):
     place.run("prune", "--max-unused", "0")
     assert place.summary("check", "--read-data")["verdict"] == "ok"
     assert place.run("cat", f"latest:{live / 'day'}") == b"10"
+
+
+def a_clock_that_was_ahead_displaces_nothing(place):
+    live = place.path / "live"
+    make_files(live, count=3)
+    place.run("init")
+    store = pathlib.Path(place.environment["BACKSTAY_REPOSITORY"])
+    for time_of in ("2026-01-01", "2099-01-01", "2026-01-02", "2026-01-03", "2026-01-04"):
+        made = place.summary("backup", live, "--time", time_of + "T12:00:00Z")["snapshot"]
+        if time_of.startswith("2099"):
+            os.utime(store / "snapshots" / made, (4_070_952_000, 4_070_952_000))  # the store was on the same clock
+    for policy in (("--keep-within", "1d"), ("--keep-last", "1")):
+        decisions = [r for r in place.json("forget", *policy, "--dry-run") if r["type"] == "decision"]
+        kept = [r["time"][:10] for r in decisions if r["keep"]]
+        assert kept[-2:] == ["2026-01-04", "2099-01-01"], decisions
+        assert "2026-01-01" not in kept, decisions
+
+
+def a_symlink_is_no_way_to_lose_a_folder(place):
+    (place.path / "real" / "home").mkdir(parents=True)
+    (place.path / "real" / "home" / "file").write_text("saved")
+    (place.path / "real" / "other").write_text("not saved")
+    link = place.path / "link"
+    link.symlink_to("real")
+    place.run("init")
+    place.run("backup", link)
+    assert "is a symlink" in place.stderr, place.stderr
+    place.run("backup", f"{link}/")
+    assert place.run("cat", f"latest:{place.path / 'real' / 'other'}") == b"not saved"
+    place.run("backup", link / "home")
+    assert "symlink" not in place.stderr, place.stderr
+    assert place.run("cat", f"latest:{link / 'home' / 'file'}") == b"saved"
+    for arguments in (("--in-place",), ("--to", "/")):
+        place.run("restore", "latest", *arguments, status=3)
+        assert "symlink to a folder" in place.stderr, place.stderr
+        assert link.is_symlink() and (link / "other").read_text() == "not saved"
+    place.run("restore", "latest", "--to", place.path / "back")
+    assert (place.path / "back" / str(link)[1:] / "home" / "file").read_text() == "saved"
 
 
 def excludes_are_as_in_gitignore(place):
@@ -417,7 +456,7 @@ def help_fits_and_manuals_come_from_the_same_tables(place):
 TESTS = [
     main_job_runs_end_to_end, a_backup_without_changes_reads_nothing, attributes_set_between_two_backups_are_kept, standard_input_and_commands_become_streams,
     unreadable_files_are_listed_and_the_status_is_3, wrong_usage_is_2_and_names_the_nearest_word, an_empty_value_takes_no_other_word_for_itself, wrong_keys_and_places_are_refused_clearly,
-    retention_keeps_what_it_says_and_pins_are_kept, excludes_are_as_in_gitignore, in_place_restores_only_what_differs, a_huge_hole_costs_no_time, archives_go_out_and_in,
+    retention_keeps_what_it_says_and_pins_are_kept, a_clock_that_was_ahead_displaces_nothing, a_symlink_is_no_way_to_lose_a_folder, excludes_are_as_in_gitignore, in_place_restores_only_what_differs, a_huge_hole_costs_no_time, archives_go_out_and_in,
     a_backup_killed_at_any_moment_harms_nothing, an_interrupt_ends_cleanly_with_4, damage_is_found_named_and_never_restored,
     what_is_collected_beside_a_check_is_no_damage,
     results_that_cannot_be_written_are_no_success, what_is_asked_for_and_not_there_is_told, every_record_is_json_with_a_type, help_fits_and_manuals_come_from_the_same_tables,
