@@ -276,11 +276,11 @@ def a_damaged_page_that_is_sent_is_named_and_is_not_built_on(place):
         assert third["bytes_read"] == third["bytes_source"], third
 
 
-def a_parent_that_lost_data_ends_the_backup(place):
+def where_the_parent_has_lost_data_everything_is_sent_and_that_is_told(place):
     place.run("init")
     with PostgresServer(place.path / "server", "17", settings=SUMMARISING) as server:
         fill(server)
-        first = back_up(place, server)["snapshot"]
+        back_up(place, server)
         server.sql("update pgbench_accounts set abalance = 1 where aid % 500 = 7; checkpoint")
         pack = max((place.path / "repository" / "packs").rglob("*"), key=lambda path: path.stat().st_size)
         size = pack.stat().st_size
@@ -288,10 +288,18 @@ def a_parent_that_lost_data_ends_the_backup(place):
             file.seek(size // 5)
             file.write(b"\0" * (size // 3))
         shutil.rmtree(place.path / "cache")
-        place.run("backup", "--postgres", server.conninfo(), "--checkpoint", "fast", "--incremental", status=1)
-        assert "--incremental" in place.stderr, place.stderr
-        snapshots = [record["id"] for record in place.json("snapshots") if record["type"] == "snapshot"]
-        assert snapshots == [first], snapshots
+        second = back_up(place, server)
+        demand_full(second, "parent snapshot")
+        assert second["problems"] == 0 and not second["told"] and second["bytes_read"] == second["bytes_source"], second
+        assert len([record for record in place.json("snapshots") if record["type"] == "snapshot"]) == 2
+        server.wait_until("select count(*) = 0 from pg_replication_slots", wait=10)
+        server.sql("update pgbench_accounts set abalance = 1 where aid % 500 = 8; checkpoint")
+        demand_incremental(back_up(place, server))
+        # A pack that has gone altogether.
+        server.sql("update pgbench_accounts set abalance = 1 where aid % 500 = 9; checkpoint")
+        for path in sorted((path for path in (place.path / "repository" / "packs").rglob("*") if path.is_file()), key=lambda path: -path.stat().st_size)[:2]:
+            path.unlink()
+        demand_full(back_up(place, server), "parent snapshot")
         server.wait_until("select count(*) = 0 from pg_replication_slots", wait=10)
 
 
@@ -303,7 +311,7 @@ TESTS = [
     where_summaries_are_lost_everything_is_sent_and_that_is_told,
     only_a_backup_of_the_same_cluster_and_timeline_is_built_on,
     a_damaged_page_that_is_sent_is_named_and_is_not_built_on,
-    a_parent_that_lost_data_ends_the_backup,
+    where_the_parent_has_lost_data_everything_is_sent_and_that_is_told,
 ]
 
 

@@ -325,6 +325,13 @@ private:
 Record run_backup(Repository& repository, std::vector<BackupSource> sources,
                   const BackupOptions& options, const EngineLimits& limits, JobContext& context)
 {
+    for (std::size_t i = 0; i < sources.size(); ++i) {
+        try {
+            return BackupRun(repository, sources, options, limits, context).run();
+        } catch (const ParentUnreadable&) {
+            context.progress().reset();
+        }
+    }
     return BackupRun(repository, std::move(sources), options, limits, context).run();
 }
 

@@ -44,7 +44,8 @@ struct BackupOptions {
 /// each source with its verdict. Returns the summary
 /// ("snapshot", "parent", counts as in docs/json.md, "verdict": ok or problems). Throws: nothing
 /// was committed; sources are settled either way. Goes on where an interrupted run of the same
-/// series (host, sources) left off: what its checkpoints tell is not read again.
+/// series (host, sources) left off: what its checkpoints tell is not read again. Where a source
+/// finds that its parent is lost, everything begins anew, once for each.
 Record run_backup(Repository& repository, std::vector<BackupSource> sources,
                   const BackupOptions& options, const EngineLimits& limits, JobContext& context);
 

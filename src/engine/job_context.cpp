@@ -13,6 +13,13 @@ unsigned EngineLimits::readers(ObjectStore& store, const std::stop_token& stop) 
     return std::max(threads, store.describe(stop).max_concurrency);
 }
 
+void ProgressCounters::reset()
+{
+    for (auto* counter : {&entries, &entries_total, &bytes, &bytes_total, &problems}) {
+        counter->store(0);
+    }
+}
+
 JobContext::JobContext(std::stop_token stop, std::function<void(Record)> emit)
     : stop_(std::move(stop)), emit_(std::move(emit)), started_(monotonic_seconds())
 {

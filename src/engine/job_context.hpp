@@ -20,6 +20,8 @@ struct ProgressCounters {
     std::atomic<std::uint64_t> bytes{0};
     std::atomic<std::uint64_t> bytes_total{0};
     std::atomic<std::uint64_t> problems{0};
+
+    void reset(); ///< all that was done is to be done again
 };
 
 /// What a piece of work gets from whoever started it: the token it must see, counters to fill, and

@@ -218,6 +218,8 @@ bool LaneReader::read(SourceEntry& entry, const Content* begun)
     for (int attempt = 1;; ++attempt) {
         try {
             contents_.read(entry, attempt == 1 ? begun : nullptr);
+        } catch (const ParentUnreadable&) {
+            throw;
         } catch (const Error& error) {
             if (ends_everything(error.code()) || stop_.stop_requested()) {
                 throw;

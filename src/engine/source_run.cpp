@@ -35,6 +35,8 @@ void SourceRun::run(const std::stop_token& stop)
 {
     try {
         drain(stop);
+    } catch (const ParentUnreadable&) {
+        throw;
     } catch (const Error& error) {
         if (!given_.optional || error.code() == ErrorCode::cancelled) {
             throw;

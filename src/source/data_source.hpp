@@ -61,6 +61,14 @@ struct SourceVerdict {
     std::string message;
 };
 
+/// Thrown by read() or next() of a source that builds on its parent's bytes where these turn out to
+/// be lost: the backup begins anew, and the source, opened again, does without.
+class ParentUnreadable : public Error
+{
+public:
+    using Error::Error;
+};
+
 /// Turns something that lives into entries with bytes, and says at the end whether what it gave is
 /// whole.
 ///

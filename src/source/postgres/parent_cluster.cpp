@@ -5,6 +5,7 @@
 #include "postgres/base_backup.hpp"
 #include "postgres/cluster_record.hpp"
 #include "postgres/manifest.hpp"
+#include "source/data_source.hpp"
 
 #include <algorithm>
 #include <fmt/format.h>
@@ -107,21 +108,33 @@ void ParentCluster::upload(PostgresConnection& connection)
                     [this](MutableByteSpan buffer) { return read_spool(manifest_.get(), buffer); });
 }
 
+std::optional<Entry> ParentCluster::look_up(const std::string& path)
+{
+    try {
+        return snapshot_.lookup(path);
+    } catch (const Error& error) {
+        if (!means_no_parent(error.code())) {
+            throw;
+        }
+        return std::nullopt;
+    }
+}
+
 ParentCluster::File ParentCluster::open(const std::string& path, const std::string& manifest_path)
 {
     const std::uint64_t hash = hash_of(manifest_path);
     const auto known = std::lower_bound(
         files_.begin(), files_.end(), hash,
         [](const Known& file, std::uint64_t wanted) { return file.path < wanted; });
-    const std::optional<Entry> entry = snapshot_.lookup(path);
+    const std::optional<Entry> entry = look_up(path);
     const bool fits = known != files_.end() && known->path == hash && entry &&
                       entry->kind == EntryKind::file && !entry->damaged &&
                       entry->size == known->size && entry->content.size() == known->size;
     if (!fits) {
-        throw Error(ErrorCode::source,
-                    "the server sent changed blocks alone of a file that the parent snapshot does "
-                    "not have whole: make a backup without --incremental",
-                    path);
+        throw ParentUnreadable(ErrorCode::source,
+                               "the parent snapshot does not have a file whole of which the server "
+                               "sent changed blocks alone",
+                               path);
     }
     return {entry->content, {snapshot_.open_stream(*entry), known->crc32c}};
 }

@@ -7,6 +7,7 @@
 #include "source/postgres/spool_file.hpp"
 
 #include <memory>
+#include <optional>
 #include <stop_token>
 #include <string>
 #include <vector>
@@ -37,8 +38,8 @@ public:
         Content content;
         RebuiltFile::Earlier earlier;
     };
-    /// The file that lies at `path` in the snapshot. Throws Error{source} if it is not there as the
-    /// manifest says: the server must not send blocks for it alone then.
+    /// The file that lies at `path` in the snapshot. Throws ParentUnreadable if it is not there as
+    /// the manifest says: blocks of it alone do not make it whole then.
     File open(const std::string& path, const std::string& manifest_path);
 
 private:
@@ -49,6 +50,7 @@ private:
         std::uint32_t crc32c;
     };
     ParentCluster(SnapshotView& snapshot, const std::stop_token& stop);
+    std::optional<Entry> look_up(const std::string& path);
 
     SnapshotView& snapshot_;
     SpoolFile manifest_;

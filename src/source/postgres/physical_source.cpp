@@ -100,6 +100,9 @@ class PostgresPhysicalSource final : public DataSource
         }
         try {
             return body();
+        } catch (const ParentUnreadable& error) {
+            unreadable_parent_ = error.what();
+            failure = std::current_exception();
         } catch (const Error& error) {
             failure = std::make_exception_ptr(
                 lane == base_lane ? error : log_failure(error, running_->facts));
@@ -137,7 +140,9 @@ public:
         running->facts = read_server_facts(*running->base_connection);
         if (options_.incremental) {
             demand_summaries(running->facts);
-            ParentCluster::Found found = ParentCluster::find(parent, running->facts, stop);
+            ParentCluster::Found found = unreadable_parent_.empty()
+                                             ? ParentCluster::find(parent, running->facts, stop)
+                                             : ParentCluster::Found{nullptr, unreadable_parent_};
             running->parent = std::move(found.parent);
             running->why_not = std::move(found.why_not);
         }
@@ -402,6 +407,7 @@ private:
     }
 
     const PostgresPhysicalOptions options_;
+    std::string unreadable_parent_; ///< what an earlier session found; "": nothing
     std::unique_ptr<Running> running_;
 };
 

@@ -1,6 +1,7 @@
 #include "source/postgres/rebuilt_file.hpp"
 
 #include "base/error.hpp"
+#include "source/data_source.hpp"
 
 #include <algorithm>
 #include <cassert>
@@ -35,11 +36,9 @@ void read_earlier_file(SnapshotStream& stream, std::uint64_t offset, MutableByte
         if (!is_lost) {
             throw;
         }
-        throw Error(error.code(),
-                    fmt::format("the parent snapshot's file cannot be read: {}; run check, and "
-                                "make a backup without --incremental",
-                                error.what()),
-                    error.subject());
+        throw ParentUnreadable(error.code(),
+                               fmt::format("the parent snapshot cannot be read: {}", error.what()),
+                               error.subject());
     }
 }
 

@@ -11,8 +11,8 @@
 namespace backstay::core
 {
 
-/// Bytes of an earlier backup's file; throws Error with advice if they cannot be read. Requires:
-/// the file has them.
+/// Bytes of an earlier backup's file; throws ParentUnreadable if they are lost. Requires: the file
+/// has them.
 void read_earlier_file(SnapshotStream& stream, std::uint64_t offset, MutableByteSpan buffer,
                        const std::stop_token& stop);
 
