@@ -307,9 +307,44 @@ def archives_go_out_and_in(place):
     unpacked.mkdir()
     subprocess.run(["tar", "-xf", place.path / "out.tar", "-C", unpacked], check=True)
     assert_same(live, unpacked)
+    place.run("export", f"latest:{live}", "-o", place.path / "out.tar", status=1)
+    assert "out.tar" in place.stderr and "--overwrite" in place.stderr, place.stderr
     place.run("import", place.path / "out.tar")
     place.run("restore", "latest:archive", "--to", place.path / "again")
     assert_same(live, place.path / "again")
+
+
+def hard_links_of_an_archive_come_back_from_any_part_of_it(place):
+    live = place.path / "live"
+    (live / "sub").mkdir(parents=True)
+    (live / "first").write_text("bytes")
+    for name in ("second", "sub/third"):
+        os.link(live / "first", live / name)
+    subprocess.run(["tar", "-cf", place.path / "in.tar", "-C", live, "first", "second", "sub"], check=True)
+    place.run("init")
+    place.run("import", place.path / "in.tar")
+    for number, (part, options, found, names) in enumerate([
+        ("latest", (), "archive", 3), ("latest:archive", (), "", 3), ("latest", ("--strip-components", "1"), "", 3), ("latest:archive/sub", (), "", 1),
+        ("latest:archive/second", (), "", 1), ("latest:archive", ("--include", "second"), "", 1), ("latest:archive", ("--exclude", "/first"), "", 1),
+    ]):
+        back = place.path / f"back {number}"
+        place.run("restore", part, "--to", back, "--verify", *options)
+        made = [path for path in (back / found).rglob("*") if path.is_file()]
+        assert made and all(path.read_text() == "bytes" and path.stat().st_nlink == names for path in made), (part, options, made)
+
+
+def a_listed_path_can_be_typed_again(place):
+    live = place.path / "live"
+    make_files(live, count=3)
+    subprocess.run(["tar", "-cf", place.path / "in.tar", "-C", live, "."], check=True)
+    place.run("init")
+    place.run("backup", live)
+    place.run("import", place.path / "in.tar")
+    for snapshot in ("latest", "latest~1"):
+        for path in place.run("ls", snapshot, "--recursive").decode().splitlines():
+            assert place.run("ls", f"{snapshot}:{path}").decode().splitlines() != [], path
+    for found in place.run("find", "folder 1").decode().splitlines():
+        place.run("ls", found)
 
 
 def a_backup_killed_at_any_moment_harms_nothing(place):
@@ -457,6 +492,7 @@ TESTS = [
     main_job_runs_end_to_end, a_backup_without_changes_reads_nothing, attributes_set_between_two_backups_are_kept, standard_input_and_commands_become_streams,
     unreadable_files_are_listed_and_the_status_is_3, wrong_usage_is_2_and_names_the_nearest_word, an_empty_value_takes_no_other_word_for_itself, wrong_keys_and_places_are_refused_clearly,
     retention_keeps_what_it_says_and_pins_are_kept, a_clock_that_was_ahead_displaces_nothing, a_symlink_is_no_way_to_lose_a_folder, excludes_are_as_in_gitignore, in_place_restores_only_what_differs, a_huge_hole_costs_no_time, archives_go_out_and_in,
+    hard_links_of_an_archive_come_back_from_any_part_of_it, a_listed_path_can_be_typed_again,
     a_backup_killed_at_any_moment_harms_nothing, an_interrupt_ends_cleanly_with_4, damage_is_found_named_and_never_restored,
     what_is_collected_beside_a_check_is_no_damage,
     results_that_cannot_be_written_are_no_success, what_is_asked_for_and_not_there_is_told, every_record_is_json_with_a_type, help_fits_and_manuals_come_from_the_same_tables,

@@ -26,7 +26,7 @@ int run(Invocation& invocation)
              const std::string what =
                  record.has("what") ? " (" + joined(record.nested("what").texts(), ", ") + ")" : "";
              invocation.terminal().result(
-                 fmt::format("{} /{}{}", sign, printable(record.text("path")), what));
+                 fmt::format("{} {}{}", sign, path_text(record.text("path")), what));
          },
          [&](const backstay::Record& summary) {
              invocation.terminal().say(

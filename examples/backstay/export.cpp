@@ -29,7 +29,14 @@ int run(Invocation& invocation)
     const backstay::Snapshot snapshot = invocation.snapshot(repository, name);
     const backstay::Options reading = invocation.options("restore");
     return run_job(invocation, snapshot.restore(path, target, &reading, &invocation.cancel()),
-                   {{}, [&](const backstay::Record& summary) {
+                   {[&](const backstay::Record& record) {
+                        if (record.type() == "conflict") {
+                            invocation.terminal().warn(fmt::format(
+                                "{}: {}; --overwrite replaces it", printable(record.text("path")),
+                                record.text("message")));
+                        }
+                    },
+                    [&](const backstay::Record& summary) {
                         invocation.terminal().say(fmt::format(
                             "{} entries exported, {}{}", summary.number("entries"),
                             size_text(static_cast<std::uint64_t>(summary.number("bytes_written"))),

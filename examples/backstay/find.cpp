@@ -18,16 +18,16 @@ int run(Invocation& invocation)
     }
     const backstay::Repository repository = invocation.repository();
     std::string snapshot;
-    return run_job(
-        invocation, repository.find(&options, &invocation.cancel()),
-        {[&](const backstay::Record& entry) {
-            if (entry.text("snapshot") != snapshot) {
-                snapshot = entry.text("snapshot");
-                invocation.terminal().say(fmt::format("in snapshot {}:", short_id(snapshot)));
-            }
-            invocation.terminal().result(
-                fmt::format("{}:/{}", short_id(snapshot), printable(entry.text("path"))));
-        }});
+    return run_job(invocation, repository.find(&options, &invocation.cancel()),
+                   {[&](const backstay::Record& entry) {
+                       if (entry.text("snapshot") != snapshot) {
+                           snapshot = entry.text("snapshot");
+                           invocation.terminal().say(
+                               fmt::format("in snapshot {}:", short_id(snapshot)));
+                       }
+                       invocation.terminal().result(
+                           fmt::format("{}:{}", short_id(snapshot), path_text(entry.text("path"))));
+                   }});
 }
 
 } // namespace

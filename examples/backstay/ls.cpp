@@ -55,7 +55,7 @@ std::int64_t size_of(const backstay::Record& entry)
 
 std::string line(const backstay::Record& entry, bool is_long)
 {
-    std::string path = "/" + printable(entry.text("path"));
+    std::string path = path_text(entry.text("path"));
     if (!is_long) {
         return path;
     }

@@ -87,6 +87,14 @@ std::string printable(const std::string& bytes)
     return out;
 }
 
+std::string path_text(const std::string& path)
+{
+    if (path == "files") {
+        return "/";
+    }
+    return printable(path.starts_with("files/") ? path.substr(path.find('/')) : path);
+}
+
 std::string joined(const std::vector<std::string>& parts, const char* separator)
 {
     return fmt::format("{}", fmt::join(parts, separator));

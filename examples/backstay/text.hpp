@@ -17,6 +17,8 @@ std::string duration_text(double seconds);
 std::string time_text(const backstay::Record& record, const char* name);
 /// Raw bytes so that a terminal is safe from them: control characters and what is no UTF-8 as \xNN.
 std::string printable(const std::string& bytes);
+/// What is in a snapshot as SNAPSHOT:PATH takes it: files by their absolute path.
+std::string path_text(const std::string& path);
 std::string joined(const std::vector<std::string>& parts, const char* separator);
 /// The first digits of an id: enough to type.
 std::string short_id(const std::string& id);

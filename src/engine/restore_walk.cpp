@@ -73,7 +73,7 @@ struct RestoreWalk::Run {
     {
         const std::optional<Entry> self = view->lookup("");
         if (self && self->kind != EntryKind::directory) {
-            Entry entry = *self;
+            Entry entry = other_name(*self, base);
             entry.path = join(part.prefix, last_name(part.path));
             events.take(entry);
             return;
@@ -111,6 +111,7 @@ struct RestoreWalk::Run {
     {
         const bool is_folder = entry.kind == EntryKind::directory;
         const bool whole = saved_whole(join(base, entry.path));
+        entry = other_name(std::move(entry), join(base, entry.path));
         entry.path = join(part.prefix, entry.path);
         const std::string stripped = stripped_path(entry.path, walk.options_.strip_components);
         switch (walk.filter_.decide(entry.path, is_folder)) {
@@ -134,6 +135,31 @@ struct RestoreWalk::Run {
             }
             return;
         }
+    }
+
+    /// A hard link to where its first name is restored to; a file with the same content if that is
+    /// nowhere. `where`: the entry's path in the snapshot.
+    Entry other_name(Entry entry, const std::string& where) const
+    {
+        if (entry.kind != EntryKind::hard_link || !is_entry_path(entry.link_target)) {
+            return entry;
+        }
+        const std::string first = join(where.substr(0, where.find('/')), entry.link_target);
+        if (base.empty() || first.starts_with(base + "/")) {
+            const std::string placed =
+                join(part.prefix, first.substr(base.empty() ? 0 : base.size() + 1));
+            const std::string stripped = stripped_path(placed, walk.options_.strip_components);
+            if (!stripped.empty() && walk.is_wanted(placed)) {
+                entry.link_target = stripped;
+                return entry;
+            }
+        }
+        std::optional<Entry> content = walk.access_.root().lookup(first);
+        if (!content || content->kind != EntryKind::file) {
+            return entry; // which the target cannot make, and tells
+        }
+        content->path = entry.path;
+        return std::move(*content);
     }
 
     void drop_left_folders(const std::string& path)
@@ -170,13 +196,25 @@ struct RestoreWalk::Run {
 RestoreWalk::RestoreWalk(SnapshotAccess& access, const RestoreOptions& options,
                          std::stop_token stop)
     : access_(access), options_(options), filter_(options.include, options.exclude),
-      stop_(std::move(stop))
+      first_names_(options.include, options.exclude), stop_(std::move(stop))
 {
 }
 
 void RestoreWalk::run(const RestorePart& part, const Events& events)
 {
     Run{*this, part, events}.all();
+}
+
+/// Of a file that the walk may not have come to.
+bool RestoreWalk::is_wanted(const std::string& path)
+{
+    for (std::size_t slash = path.find('/'); slash != std::string::npos;
+         slash = path.find('/', slash + 1)) {
+        if (first_names_.decide(path.substr(0, slash), true) == PathFilter::Decision::skip) {
+            return false;
+        }
+    }
+    return first_names_.decide(path, false) == PathFilter::Decision::take;
 }
 
 std::optional<Entry> RestoreWalk::root_of(const RestorePart& part) const

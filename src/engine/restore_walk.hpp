@@ -51,9 +51,12 @@ public:
 private:
     struct Run;
 
+    bool is_wanted(const std::string& path);
+
     SnapshotAccess& access_;
     const RestoreOptions& options_;
     PathFilter filter_;
+    PathFilter first_names_; ///< the same, of files that hard links name
     std::stop_token stop_;
 };
 
