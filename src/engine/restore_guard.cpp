@@ -1,13 +1,12 @@
 #include "engine/restore_guard.hpp"
 
 #include "base/error.hpp"
+#include "base/real_place.hpp"
 #include "format/encoding.hpp"
 #include "repo/record_stream.hpp"
 #include "source/tree_choice.hpp"
 
-#include <filesystem>
 #include <sys/stat.h>
-#include <system_error>
 #include <utility>
 
 namespace backstay::core
@@ -29,26 +28,6 @@ std::optional<std::string> below(const std::string& folder, const std::string& p
     }
     return path.starts_with(folder + "/") ? std::optional(path.substr(folder.size() + 1))
                                           : std::nullopt;
-}
-
-/// Absolute, without symlinks as far as it is there, and without a leading '/'; none: not known.
-std::optional<std::string> real_place(const std::string& path)
-{
-    std::error_code failure;
-    // A relative path of which nothing is there would stay one.
-    const std::filesystem::path whole = std::filesystem::absolute(path, failure);
-    if (failure) {
-        return std::nullopt;
-    }
-    const std::filesystem::path real = std::filesystem::weakly_canonical(whole, failure);
-    if (failure) {
-        return std::nullopt;
-    }
-    std::string text = real.relative_path().string();
-    while (text.ends_with('/')) {
-        text.pop_back();
-    }
-    return text;
 }
 
 } // namespace
