@@ -1,7 +1,7 @@
 #include "target/postgres/database_target.hpp"
 
 #include "base/error.hpp"
-#include "base/worker_group.hpp"
+#include "base/side_by_side.hpp"
 #include "postgres/connection.hpp"
 #include "postgres/conninfo.hpp"
 #include "target/postgres/database_making.hpp"
@@ -11,7 +11,6 @@
 #include "target/postgres/server_work.hpp"
 
 #include <algorithm>
-#include <atomic>
 #include <chrono>
 #include <fmt/format.h>
 #include <mutex>
@@ -57,19 +56,12 @@ public:
         const std::set<std::string> tablespaces = server_->tablespaces();
         // Several databases side by side; what jobs are left are shared out among them.
         const unsigned jobs = std::max(options_.jobs, 1U);
-        const auto side_by_side = std::min<std::size_t>(jobs, plan_.moves.size());
-        std::atomic<std::size_t> next{0};
-        WorkerGroup workers(stop);
-        for (std::size_t i = 0; i < side_by_side; ++i) {
-            workers.start("restore", [&](const std::stop_token& stopped) {
-                for (std::size_t at = next++; at < plan_.moves.size(); at = next++) {
-                    throw_if_stopped(stopped);
-                    restore(view, plan_.moves[at], jobs / static_cast<unsigned>(side_by_side),
-                            tablespaces, events, stopped);
-                }
-            });
-        }
-        workers.join();
+        const unsigned at_once = std::clamp(static_cast<unsigned>(plan_.moves.size()), 1U, jobs);
+        side_by_side("restore", plan_.moves.size(), at_once, stop,
+                     [&](std::size_t at, const std::stop_token& stopped) {
+                         restore(view, plan_.moves[at], jobs / at_once, tablespaces, events,
+                                 stopped);
+                     });
     }
 
     void verify(SnapshotView& view, const TargetEvents& events,

@@ -2,7 +2,7 @@
 
 #include "base/child_process.hpp"
 #include "base/error.hpp"
-#include "base/worker_group.hpp"
+#include "base/side_by_side.hpp"
 #include "postgres/archive_joiner.hpp"
 #include "postgres/programs.hpp"
 #include "target/postgres/named_file.hpp"
@@ -101,17 +101,13 @@ private:
             least.entries.insert(least.entries.end(), piece.entries.begin(), piece.entries.end());
             least.bytes += piece.bytes;
         }
-        WorkerGroup workers(stop);
-        for (Load& load : loads) {
-            if (load.entries.empty()) {
-                continue;
-            }
-            std::sort(load.entries.begin(), load.entries.end()); // they lie in one array
-            workers.start("restore", [this, &load](const std::stop_token& stopped) {
-                stream(load.entries, false, {"--section=data"}, stopped);
-            });
-        }
-        workers.join();
+        std::erase_if(loads, [](const Load& load) { return load.entries.empty(); });
+        side_by_side("restore", loads.size(), run_.jobs, stop,
+                     [&](std::size_t at, const std::stop_token& stopped) {
+                         auto& entries = loads[at].entries;
+                         std::sort(entries.begin(), entries.end()); // they lie in one array
+                         stream(entries, false, {"--section=data"}, stopped);
+                     });
     }
 
     /// What pg_restore takes for data, the largest first. What depends on another entry of them
