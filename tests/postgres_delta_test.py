@@ -80,6 +80,8 @@ def go_back(place, version):
     assert ("update", str(server.data)) in steps and ("update", str(space)) in steps, steps
     assert ("remove", f"{server.data}/base/stray") in steps, steps
     assert (server.data / "base" / "stray" / "file").exists()
+    room, = [record["bytes"] for record in records if record["type"] == "space"]
+    assert 0 < room < 20 << 20, f"{room}: of a cluster of 50 MB most is there"
     done = delta(place, server.data, "--verify")
     assert done["bytes_reused"] > done["bytes_written"], done
     assert not (server.data / "base" / "stray").exists()

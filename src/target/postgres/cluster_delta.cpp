@@ -1,11 +1,11 @@
 #include "target/postgres/cluster_delta.hpp"
 
 #include "base/error.hpp"
+#include "base/real_place.hpp"
 #include "base/worker_group.hpp"
 #include "postgres/log_file.hpp"
 
 #include <algorithm>
-#include <filesystem>
 #include <fmt/format.h>
 #include <optional>
 
@@ -51,12 +51,12 @@ std::size_t segments_not_archived(const ClusterFolder& data)
     }));
 }
 
-bool lies_within(const std::string& path, const std::string& folder)
+/// Also where that cannot be told.
+bool may_lie_within(const std::string& path, const std::string& folder)
 {
-    const auto real = [](const std::string& name) {
-        return std::filesystem::weakly_canonical(std::filesystem::absolute(name)).string() + "/";
-    };
-    return real(path).starts_with(real(folder));
+    const std::optional<std::string> place = real_place(path);
+    const std::optional<std::string> above = real_place(folder);
+    return !place || !above || above->empty() || (*place + "/").starts_with(*above + "/");
 }
 
 } // namespace
@@ -94,7 +94,7 @@ std::string ClusterDelta::objection_to_data() const
 
 std::string ClusterDelta::objection_to_tablespace(const ClusterFolder& folder) const
 {
-    if (lies_within(folder.path(), layout_.data().path())) {
+    if (may_lie_within(folder.path(), layout_.data().path())) {
         return "a tablespace in the cluster's own folder would be removed with what the backup has "
                "not: map it elsewhere";
     }
@@ -130,19 +130,37 @@ void ClusterDelta::forget_old_control_file() const
     layout_.data().sync_folder("global");
 }
 
-void ClusterDelta::for_each_surplus(SnapshotView& view, const Surplus& found,
-                                    const std::stop_token& stop) const
+std::vector<ClusterDelta::Surplus> ClusterDelta::surplus(SnapshotView& view,
+                                                         const std::stop_token& stop) const
 {
+    std::vector<Surplus> found;
     look_into(view, layout_.data(), "", found, stop);
     for (const auto& [oid, folder] : layout_.spaces()) {
         if (folder->state() == ClusterFolder::State::filled) {
             look_into(view, *folder, "", found, stop);
         }
     }
+    return found;
+}
+
+std::uint64_t ClusterDelta::growth(SnapshotView& view, const std::stop_token& stop) const
+{
+    std::uint64_t bytes = 0;
+    const auto cursor = view.walk("", SnapshotView::Depth::all_levels);
+    while (const std::optional<Entry> entry = cursor->next()) {
+        throw_if_stopped(stop);
+        const std::optional<ClusterLayout::Place> place = layout_.place_of(entry->path);
+        if (place && is_of_kind(ClusterFolder::Kind::file, entry->kind)) {
+            const std::uint64_t there =
+                place->folder->is_adopted() ? place->folder->own_file_size(place->path) : 0;
+            bytes += entry->size - std::min(entry->size, there);
+        }
+    }
+    return bytes;
 }
 
 void ClusterDelta::look_into(SnapshotView& view, const ClusterFolder& folder,
-                             const std::string& path, const Surplus& found,
+                             const std::string& path, std::vector<Surplus>& found,
                              const std::stop_token& stop) const
 {
     throw_if_stopped(stop);
@@ -154,7 +172,7 @@ void ClusterDelta::look_into(SnapshotView& view, const ClusterFolder& folder,
             continue;
         }
         if (known == wanted.end() || !is_of_kind(kind, known->second)) {
-            found(folder, there);
+            found.push_back({&folder, there});
         } else if (kind == ClusterFolder::Kind::folder) {
             look_into(view, folder, there, found, stop);
         }
@@ -203,8 +221,9 @@ std::vector<std::string> ClusterDelta::sources_of(const ClusterFolder& folder,
     return {"data/" + path};
 }
 
-/// What is no file of the state that was there: the old control file, links that are made anew, and
-/// what lies in a tablespace's folder beside the version's own folder.
+/// What is no file of the state that was there: the old control file, links to tablespaces (made
+/// anew only where they lead elsewhere), and what lies in a tablespace's folder beside the
+/// version's own.
 bool ClusterDelta::stays(const ClusterFolder& folder, const std::string& path) const
 {
     if (&folder != &layout_.data()) {

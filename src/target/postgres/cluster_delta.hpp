@@ -4,8 +4,9 @@
 #include "postgres/cluster_record.hpp"
 #include "target/postgres/cluster_layout.hpp"
 
-#include <functional>
+#include <cstdint>
 #include <map>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -33,17 +34,21 @@ public:
     /// When the new control file is durable.
     void forget_old_control_file() const;
 
-    using Surplus = std::function<void(const ClusterFolder& folder, const std::string& path)>;
+    struct Surplus {
+        const ClusterFolder* folder; ///< of the layout
+        std::string path;
+    };
     /// Everything that the snapshot has not, or of another kind: folders as a whole. Throws Error.
-    void for_each_surplus(SnapshotView& view, const Surplus& found,
-                          const std::stop_token& stop) const;
+    std::vector<Surplus> surplus(SnapshotView& view, const std::stop_token& stop) const;
+    /// By how much files become longer, and what those take that are made anew. Throws Error.
+    std::uint64_t growth(SnapshotView& view, const std::stop_token& stop) const;
 
 private:
     using Kinds = std::map<std::string, EntryKind>;
     std::string objection_to_data() const;
     std::string objection_to_tablespace(const ClusterFolder& folder) const;
     void look_into(SnapshotView& view, const ClusterFolder& folder, const std::string& path,
-                   const Surplus& found, const std::stop_token& stop) const;
+                   std::vector<Surplus>& found, const std::stop_token& stop) const;
     Kinds wanted_in(SnapshotView& view, const ClusterFolder& folder, const std::string& path) const;
     std::vector<std::string> sources_of(const ClusterFolder& folder, const std::string& path) const;
     bool stays(const ClusterFolder& folder, const std::string& path) const;

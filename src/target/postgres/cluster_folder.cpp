@@ -14,6 +14,17 @@
 namespace backstay::core
 {
 
+namespace
+{
+
+/// It may be written in place.
+bool is_own(const struct stat& status)
+{
+    return S_ISREG(status.st_mode) && status.st_nlink == 1;
+}
+
+} // namespace
+
 ClusterFolder::State ClusterFolder::state() const
 {
     const FileDescriptor folder(::open(path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
@@ -102,6 +113,18 @@ FileDescriptor ClusterFolder::open_direct(const std::string& path) const
         ::openat(folder_.get(), path.c_str(), O_WRONLY | O_DIRECT | O_NOFOLLOW | O_CLOEXEC));
 }
 
+std::uint64_t ClusterFolder::own_file_size(const std::string& path) const
+{
+    const SplitPath split = split_path(path);
+    const OpenedFolder parent = open_folder_below(folder_.get(), split.parent);
+    if (!parent.descriptor) {
+        return 0; // absent, or what is there is no folder and goes
+    }
+    const std::optional<struct stat> status =
+        stat_child(parent.descriptor.get(), std::string(split.name), full(path));
+    return status && is_own(*status) ? static_cast<std::uint64_t>(status->st_size) : 0;
+}
+
 FileDescriptor ClusterFolder::open_own_file(const std::string& path, mode_t mode) const
 {
     FileDescriptor file(
@@ -111,9 +134,7 @@ FileDescriptor ClusterFolder::open_own_file(const std::string& path, mode_t mode
     if (!file && errno == ENOENT) {
         return file;
     }
-    const bool is_own = file && ::fstat(file.get(), &status) == 0 && S_ISREG(status.st_mode) &&
-                        status.st_nlink == 1;
-    if (!is_own) {
+    if (!file || ::fstat(file.get(), &status) != 0 || !is_own(status)) {
         remove(path, {});
         return {};
     }

@@ -38,6 +38,8 @@ public:
     /// A file that may be written in place, for nothing else has a name for it; with this mode and
     /// owner then. Empty if there is none: what has the name otherwise is removed. Thread-safe.
     FileDescriptor open_own_file(const std::string& path, mode_t mode) const;
+    /// Of a file that open_own_file() would open; 0 if there is none.
+    std::uint64_t own_file_size(const std::string& path) const;
     FileDescriptor open_file(const std::string& path) const;
     /// For writing past the page cache; none if the file system does not let us. Thread-safe.
     FileDescriptor open_direct(const std::string& path) const;

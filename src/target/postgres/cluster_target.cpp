@@ -81,7 +81,7 @@ public:
             folder->make(0700, owner_);
         }
         if (delta_) {
-            begin_delta(view, stop);
+            begin_delta(stop);
         }
         layout_->data().make_folder("pg_tblspc", cluster_.folder_mode);
         for (const auto& [oid, folder] : layout_->spaces()) {
@@ -182,16 +182,18 @@ private:
             }
             may_go_on = plan_change(*folder, events) && may_go_on;
         }
-        if (!may_go_on || !events.plan) {
+        if (!may_go_on) {
             return;
         }
-        delta_->for_each_surplus(
-            view,
-            [&events](const ClusterFolder& folder, const std::string& path) {
-                events.plan({PlanStep::Kind::step, "remove", folder.path() + "/" + path, 0, ""});
-            },
-            stop);
-        plan_room(view, events);
+        surplus_ = delta_->surplus(view, stop);
+        if (!events.plan) {
+            return;
+        }
+        for (const ClusterDelta::Surplus& one : surplus_) {
+            events.plan(
+                {PlanStep::Kind::step, "remove", one.folder->path() + "/" + one.path, 0, ""});
+        }
+        events.plan({PlanStep::Kind::space, "", "", delta_->growth(view, stop), ""});
     }
 
     /// Whether the folder may be changed, or made.
@@ -207,15 +209,12 @@ private:
         return objection.empty();
     }
 
-    void begin_delta(SnapshotView& view, const std::stop_token& stop) const
+    void begin_delta(const std::stop_token& stop) const
     {
         delta_->hide();
-        delta_->for_each_surplus(
-            view,
-            [&stop](const ClusterFolder& folder, const std::string& path) {
-                folder.remove(path, stop);
-            },
-            stop);
+        for (const ClusterDelta::Surplus& one : surplus_) {
+            one.folder->remove(one.path, stop);
+        }
     }
 
     void choose_owner(const TargetEvents& events)
@@ -359,8 +358,9 @@ private:
 
     const PostgresDirectoryOptions options_;
     ClusterRecord cluster_;
-    std::optional<ClusterLayout> layout_; ///< from plan() on
-    std::optional<ClusterDelta> delta_;   ///< if it goes into a cluster that is there
+    std::optional<ClusterLayout> layout_;        ///< from plan() on
+    std::optional<ClusterDelta> delta_;          ///< if it goes into a cluster that is there
+    std::vector<ClusterDelta::Surplus> surplus_; ///< of it, from plan() on
     FileOwner owner_;
     Bytes control_; ///< written at last
     bool committed_ = false;
