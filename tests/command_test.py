@@ -333,6 +333,20 @@ def hard_links_of_an_archive_come_back_from_any_part_of_it(place):
         assert made and all(path.read_text() == "bytes" and path.stat().st_nlink == names for path in made), (part, options, made)
 
 
+def a_file_of_holes_alone_comes_back_from_an_archive(place):
+    live = place.path / "live"
+    live.mkdir()
+    for name, size, text in (("hole", 3_000_000, ""), ("end", 3_000_001, "x"), ("empty", 0, ""), ("whole", 1, "y")):
+        (live / name).write_text(text)
+        os.truncate(live / name, size)
+    place.run("init")
+    for arguments in (("--format=gnu",), ("--format=posix", "--sparse-version=0.1"), ("--format=posix", "--sparse-version=1.0")):
+        subprocess.run(["tar", *arguments, "-S", "-cf", place.path / "in.tar", "-C", live, *os.listdir(live)], check=True)
+        place.run("import", place.path / "in.tar")
+        place.run("restore", "latest:archive", "--to", place.path / "back", "--verify")
+        assert_same(live, place.path / "back")
+
+
 def a_listed_path_can_be_typed_again(place):
     live = place.path / "live"
     make_files(live, count=3)
@@ -492,7 +506,7 @@ TESTS = [
     main_job_runs_end_to_end, a_backup_without_changes_reads_nothing, attributes_set_between_two_backups_are_kept, standard_input_and_commands_become_streams,
     unreadable_files_are_listed_and_the_status_is_3, wrong_usage_is_2_and_names_the_nearest_word, an_empty_value_takes_no_other_word_for_itself, wrong_keys_and_places_are_refused_clearly,
     retention_keeps_what_it_says_and_pins_are_kept, a_clock_that_was_ahead_displaces_nothing, a_symlink_is_no_way_to_lose_a_folder, excludes_are_as_in_gitignore, in_place_restores_only_what_differs, a_huge_hole_costs_no_time, archives_go_out_and_in,
-    hard_links_of_an_archive_come_back_from_any_part_of_it, a_listed_path_can_be_typed_again,
+    hard_links_of_an_archive_come_back_from_any_part_of_it, a_file_of_holes_alone_comes_back_from_an_archive, a_listed_path_can_be_typed_again,
     a_backup_killed_at_any_moment_harms_nothing, an_interrupt_ends_cleanly_with_4, damage_is_found_named_and_never_restored,
     what_is_collected_beside_a_check_is_no_damage,
     results_that_cannot_be_written_are_no_success, what_is_asked_for_and_not_there_is_told, every_record_is_json_with_a_type, help_fits_and_manuals_come_from_the_same_tables,

@@ -248,7 +248,7 @@ public:
         }
         const Utf8Locale locale;
         std::size_t done = 0;
-        while (done < buffer.size()) {
+        while (!in_last_hole_ && done < buffer.size()) {
             throw_if_stopped(stop_);
             const la_ssize_t got = archive_read_data(archive_.get(), buffer.data() + done,
                                                      buffer.size() - done); // holes come as zeros
@@ -257,10 +257,11 @@ public:
                             fmt::format("cannot be read from the archive: {}",
                                         text_or_empty(archive_error_string(archive_.get()))));
             }
-            if (got == 0) {
-                break;
-            }
+            in_last_hole_ = got == 0;
             done += static_cast<std::size_t>(got);
+        }
+        if (in_last_hole_) {
+            done += fill_last_hole(read_ + done, buffer.subspan(done));
         }
         read_ += done;
         return done;
@@ -295,6 +296,19 @@ private:
             ErrorCode::source,
             fmt::format("{}: {}", what, text_or_empty(archive_error_string(archive_.get()))),
             path_);
+    }
+
+    /// libarchive passes over the hole that a file is nothing but, and loses count if asked again.
+    /// How much of it was filled with zeros.
+    std::size_t fill_last_hole(std::uint64_t offset, MutableByteSpan buffer) const
+    {
+        if (offset >= size_of_sparse_) {
+            return 0;
+        }
+        const auto size = static_cast<std::size_t>(
+            std::min<std::uint64_t>(buffer.size(), size_of_sparse_ - offset));
+        std::fill_n(buffer.begin(), size, std::uint8_t{0});
+        return size;
     }
 
     void forget_entries()
@@ -361,6 +375,11 @@ private:
         entry.sequential = true;
         entry.item = ++last_item_;
         read_ = 0;
+        in_last_hole_ = false;
+        const bool may_be_sparse = (archive_format(archive_.get()) & ARCHIVE_FORMAT_BASE_MASK) ==
+                                   ARCHIVE_FORMAT_TAR; // where data that is missing is an error
+        size_of_sparse_ =
+            may_be_sparse ? static_cast<std::uint64_t>(archive_entry_size(header)) : 0;
         if (const char* first = archive_entry_hardlink(header); first != nullptr) {
             return take_hard_link(std::move(entry), safe_path(first), header);
         }
@@ -422,6 +441,8 @@ private:
     bool ended_ = false;                         ///< everything was given
     std::uint64_t last_item_ = 0;
     std::uint64_t read_ = 0;
+    bool in_last_hole_ = false;        ///< nothing of it comes from the archive any more
+    std::uint64_t size_of_sparse_ = 0; ///< of the file that is read, if it may have holes
 };
 
 } // namespace
