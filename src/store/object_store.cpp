@@ -24,6 +24,15 @@ std::vector<RefusedRemoval> ObjectStore::remove_all(std::span<const std::string>
     return refused;
 }
 
+void ObjectStore::list_all(std::span<const std::string> prefixes, Freshness freshness,
+                           const std::function<void(const ObjectInfo&)>& each,
+                           const std::stop_token& stop)
+{
+    for (const std::string& prefix : prefixes) {
+        list(prefix, freshness, each, stop);
+    }
+}
+
 Bytes ObjectStore::read(const std::string& key, std::uint64_t limit, const std::stop_token& stop)
 {
     const std::optional<ObjectInfo> info = stat(key, stop);

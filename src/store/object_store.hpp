@@ -144,6 +144,12 @@ public:
                       const std::function<void(const ObjectInfo&)>& each,
                       const std::stop_token& stop) = 0;
 
+    /// list() for each prefix in turn, none of which is the beginning of another: in fewer requests
+    /// where the store can.
+    virtual void list_all(std::span<const std::string> prefixes, Freshness freshness,
+                          const std::function<void(const ObjectInfo&)>& each,
+                          const std::stop_token& stop);
+
     /// Where objects are locked for a time: looks at the locks of these, or renews those that end
     /// soon.
     virtual LockReport keep_locks(std::span<const ObjectInfo> /*objects*/, LockUpkeep /*upkeep*/,

@@ -137,6 +137,23 @@ struct RetryingStore::State {
     {
     }
 
+    /// `list_into(keep)` lists once. A list that broke off is begun again: what it gave before
+    /// must not come twice.
+    template <typename ListInto>
+    void list(ListInto&& list_into, const std::function<void(const ObjectInfo&)>& each,
+              const std::stop_token& stop)
+    {
+        std::vector<ObjectInfo> all;
+        run(stop, [&](const Course&) {
+            all.clear();
+            list_into([&all](const ObjectInfo& object) { all.push_back(object); });
+        });
+        for (const ObjectInfo& object : all) {
+            throw_if_stopped(stop);
+            each(object);
+        }
+    }
+
     /// The attempts of one operation, and what they cost.
     struct Course {
         int attempts = 0;
@@ -393,17 +410,17 @@ void RetryingStore::list(const std::string& prefix, Freshness freshness,
                          const std::function<void(const ObjectInfo&)>& each,
                          const std::stop_token& stop)
 {
-    // A list that broke off is begun again: what it gave before must not come twice.
-    std::vector<ObjectInfo> all;
-    state_->run(stop, [&](const State::Course&) {
-        all.clear();
-        state_->inner->list(
-            prefix, freshness, [&all](const ObjectInfo& object) { all.push_back(object); }, stop);
-    });
-    for (const ObjectInfo& object : all) {
-        throw_if_stopped(stop);
-        each(object);
-    }
+    state_->list([&](const auto& keep) { state_->inner->list(prefix, freshness, keep, stop); },
+                 each, stop);
+}
+
+void RetryingStore::list_all(std::span<const std::string> prefixes, Freshness freshness,
+                             const std::function<void(const ObjectInfo&)>& each,
+                             const std::stop_token& stop)
+{
+    state_->list(
+        [&](const auto& keep) { state_->inner->list_all(prefixes, freshness, keep, stop); }, each,
+        stop);
 }
 
 } // namespace backstay::core

@@ -80,6 +80,9 @@ public:
     void list(const std::string& prefix, Freshness freshness,
               const std::function<void(const ObjectInfo&)>& each,
               const std::stop_token& stop) override;
+    void list_all(std::span<const std::string> prefixes, Freshness freshness,
+                  const std::function<void(const ObjectInfo&)>& each,
+                  const std::stop_token& stop) override;
 
 private:
     struct State;

@@ -5,8 +5,10 @@
 #include "store/http_url.hpp"
 #include "store/s3_listing.hpp"
 
+#include <algorithm>
 #include <fmt/format.h>
 #include <set>
+#include <vector>
 
 namespace backstay::core
 {
@@ -68,6 +70,23 @@ public:
         } while (!from.empty());
     }
 
+    /// The first page alone.
+    void begin(const std::function<void(const ObjectInfo&)>& each, const std::stop_token& stop)
+    {
+        const S3ListPage page = fetch({}, stop);
+        for (const S3ListedObject& object : page.objects) {
+            give(object, each, stop);
+        }
+        whole_ = page.next.empty();
+    }
+
+    /// Whether begin() gave all keys that begin with `prefix`.
+    bool gave_all(const std::string& prefix) const
+    {
+        const std::string beginning = sender_.prefix() + prefix;
+        return whole_ || (last_ > beginning && !last_.starts_with(beginning));
+    }
+
 private:
     S3ListPage fetch(const std::string& from, const std::stop_token& stop)
     {
@@ -121,7 +140,19 @@ private:
     const std::string prefix_;
     std::set<std::string> tokens_;
     std::string last_;
+    bool whole_ = false;
 };
+
+std::string common_beginning(std::span<const std::string> prefixes)
+{
+    std::string common = prefixes.front();
+    for (const std::string& prefix : prefixes) {
+        const auto differs =
+            std::mismatch(common.begin(), common.end(), prefix.begin(), prefix.end());
+        common.erase(differs.first, common.end());
+    }
+    return common;
+}
 
 } // namespace
 
@@ -131,6 +162,37 @@ void S3Lister::list(const std::string& prefix, const std::function<void(const Ob
     throw_if_stopped(stop);
     if (may_begin_a_key(prefix)) {
         Listing(sender_, old_protocol_, prefix).run(each, stop);
+    }
+}
+
+void S3Lister::list_all(std::span<const std::string> prefixes,
+                        const std::function<void(const ObjectInfo&)>& each,
+                        const std::stop_token& stop)
+{
+    throw_if_stopped(stop);
+    if (prefixes.empty()) {
+        return;
+    }
+    Listing listing(sender_, old_protocol_, common_beginning(prefixes));
+    std::vector<ObjectInfo> objects;
+    try {
+        listing.begin([&objects](const ObjectInfo& object) { objects.push_back(object); }, stop);
+    } catch (const Error& error) {
+        // Who may list these prefixes need not be allowed to list what they have in common.
+        if (error.code() != ErrorCode::denied || prefixes.size() == 1) {
+            throw;
+        }
+    }
+    for (const std::string& prefix : prefixes) {
+        if (!listing.gave_all(prefix)) {
+            list(prefix, each, stop);
+            continue;
+        }
+        for (const ObjectInfo& object : objects) {
+            if (object.key.starts_with(prefix)) {
+                each(object);
+            }
+        }
     }
 }
 

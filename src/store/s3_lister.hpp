@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <functional>
+#include <span>
 
 namespace backstay::core
 {
@@ -21,6 +22,11 @@ public:
     /// comes twice, keys out of order.
     void list(const std::string& prefix, const std::function<void(const ObjectInfo&)>& each,
               const std::stop_token& stop);
+
+    /// As ObjectStore::list_all(): what the first page of their common beginning does not tell
+    /// whole is listed by itself.
+    void list_all(std::span<const std::string> prefixes,
+                  const std::function<void(const ObjectInfo&)>& each, const std::stop_token& stop);
 
 private:
     S3RequestSender& sender_;

@@ -189,6 +189,17 @@ void S3Store::list(const std::string& prefix, Freshness /*freshness*/,
     }
 }
 
+void S3Store::list_all(std::span<const std::string> prefixes, Freshness freshness,
+                       const std::function<void(const ObjectInfo&)>& each,
+                       const std::stop_token& stop)
+{
+    if (state_->versions) {
+        ObjectStore::list_all(prefixes, freshness, each, stop);
+    } else {
+        state_->lister.list_all(prefixes, each, stop);
+    }
+}
+
 std::optional<StoreTraffic> S3Store::traffic() const
 {
     return state_->sender.traffic();
