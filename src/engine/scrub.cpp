@@ -1,7 +1,7 @@
 #include "engine/check.hpp"
 
 #include "base/error.hpp"
-#include "base/worker_group.hpp"
+#include "base/side_by_side.hpp"
 #include "engine/pack_check.hpp"
 #include "engine/sample.hpp"
 #include "engine/unread_objects.hpp"
@@ -44,34 +44,25 @@ Record run_scrub(ObjectStore& store, const ScrubOptions& options, const EngineLi
     for (const std::size_t at : chosen) {
         context.progress().bytes_total += objects[at].size;
     }
-    std::atomic<std::size_t> next{0};
     std::atomic<std::uint64_t> bytes{0};
     const auto tell = [&context](const std::string& key, ErrorCode code,
                                  const std::string& message) {
         context.problem({"", key, static_cast<std::int32_t>(code), message});
     };
     UnreadObjects unread(tell);
-    WorkerGroup group(stop);
-    const unsigned readers = limits.readers(store, stop);
-    for (unsigned i = 0; i < readers; ++i) {
-        group.start("scrub", [&](const std::stop_token& stopped) {
-            for (std::size_t at = next++; at < chosen.size(); at = next++) {
-                throw_if_stopped(stopped);
-                const ObjectInfo& object = objects[chosen[at]];
-                unread.pass_over(object.key, [&] {
-                    std::uint64_t read = 0;
-                    const std::string wrong = check_object(store, object.key, read, stopped);
-                    bytes += read;
-                    context.progress().bytes += read;
-                    if (!wrong.empty()) {
-                        tell(object.key, ErrorCode::damaged, wrong);
-                    }
-                });
-            }
-        });
-    }
-    group.join();
-    throw_if_stopped(stop);
+    side_by_side("scrub", chosen.size(), limits.readers(store, stop), stop,
+                 [&](std::size_t at, const std::stop_token& stopped) {
+                     const ObjectInfo& object = objects[chosen[at]];
+                     unread.pass_over(object.key, [&] {
+                         std::uint64_t read = 0;
+                         const std::string wrong = check_object(store, object.key, read, stopped);
+                         bytes += read;
+                         context.progress().bytes += read;
+                         if (!wrong.empty()) {
+                             tell(object.key, ErrorCode::damaged, wrong);
+                         }
+                     });
+                 });
     const std::uint64_t problems = context.progress().problems;
     Record record("summary");
     record.set("command", "scrub")

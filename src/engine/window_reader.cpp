@@ -1,11 +1,10 @@
 #include "engine/window_reader.hpp"
 
 #include "base/error.hpp"
-#include "base/worker_group.hpp"
+#include "base/side_by_side.hpp"
 #include "repo/frame_opener.hpp"
 
 #include <algorithm>
-#include <atomic>
 #include <utility>
 
 namespace backstay::core
@@ -45,20 +44,12 @@ void WindowReader::run(RestoreWindow& window, const std::stop_token& stop)
 {
     const std::vector<RestoreWindow::Read> reads =
         window.plan_reads(access_.index(), std::min(most_read_at_once, limits_.memory / 16));
-    const unsigned readers = limits_.readers(repository_.store(), stop);
-    std::atomic<std::size_t> next{0};
-    WorkerGroup group(stop);
-    for (unsigned i = 0; i < readers; ++i) {
-        group.start("restore", [&](const std::stop_token& stopped) {
-            Worker worker(repository_.keys());
-            for (std::size_t at = next++; at < reads.size(); at = next++) {
-                throw_if_stopped(stopped);
-                run_read(window, reads[at], worker, stopped);
-            }
+    side_by_side_with(
+        "restore", reads.size(), limits_.readers(repository_.store(), stop), stop,
+        [this] { return Worker(repository_.keys()); },
+        [&](std::size_t at, Worker& worker, const std::stop_token& stopped) {
+            run_read(window, reads[at], worker, stopped);
         });
-    }
-    group.join();
-    throw_if_stopped(stop);
 }
 
 void WindowReader::run_read(RestoreWindow& window, const RestoreWindow::Read& read, Worker& worker,

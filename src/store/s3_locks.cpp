@@ -1,11 +1,10 @@
 #include "store/s3_locks.hpp"
 
 #include "base/error.hpp"
-#include "base/worker_group.hpp"
+#include "base/side_by_side.hpp"
 #include "codec/hash.hpp"
 
 #include <algorithm>
-#include <atomic>
 #include <fmt/format.h>
 #include <mutex>
 
@@ -48,7 +47,6 @@ LockReport S3Locks::keep(std::span<const ObjectInfo> objects, LockUpkeep upkeep,
 {
     LockReport report;
     std::mutex mutex; // guards report
-    std::atomic<std::size_t> next{0};
     const Timestamp young = now_and(-seconds_ / 2);
     const auto look_at = [&](const ObjectInfo& object, const std::stop_token& stopped) {
         if (object.modified > young || !ends_soon(object.key, stopped)) {
@@ -60,25 +58,19 @@ LockReport S3Locks::keep(std::span<const ObjectInfo> objects, LockUpkeep upkeep,
         const std::lock_guard lock(mutex);
         ++(upkeep == LockUpkeep::renew ? report.renewed : report.ending);
     };
-    WorkerGroup group(stop);
-    for (std::uint32_t i = 0; i < std::min<std::size_t>(connections_, objects.size()); ++i) {
-        group.start("locks", [&](const std::stop_token& stopped) {
-            for (std::size_t at = next++; at < objects.size(); at = next++) {
-                throw_if_stopped(stopped);
-                try {
-                    look_at(objects[at], stopped);
-                } catch (const Error& error) {
-                    if (error.code() != ErrorCode::denied && error.code() != ErrorCode::storage) {
-                        throw;
-                    }
-                    const std::lock_guard lock(mutex);
-                    report.refused.push_back({objects[at].key, error.what()});
-                }
-            }
-        });
-    }
-    group.join();
-    throw_if_stopped(stop);
+    side_by_side("locks", objects.size(), connections_, stop,
+                 [&](std::size_t at, const std::stop_token& stopped) {
+                     try {
+                         look_at(objects[at], stopped);
+                     } catch (const Error& error) {
+                         if (error.code() != ErrorCode::denied &&
+                             error.code() != ErrorCode::storage) {
+                             throw;
+                         }
+                         const std::lock_guard lock(mutex);
+                         report.refused.push_back({objects[at].key, error.what()});
+                     }
+                 });
     return report;
 }
 
