@@ -6,7 +6,10 @@
 #include "support/store_conformance.hpp"
 
 #include <atomic>
+#include <chrono>
 #include <doctest/doctest.h>
+#include <fmt/format.h>
+#include <thread>
 
 using namespace backstay::core;
 
@@ -432,6 +435,155 @@ TEST_CASE("an object is put together from parts, and parts that failed are sent 
     }
     CHECK(rig.server.uploads() == 0); // aborted, or completed
     CHECK(rig.server.problems().empty());
+}
+
+TEST_CASE("the parts of an object travel side by side, never more than there are to be connections")
+{
+    S3Options options = options_for_fake();
+    options.largest_single_put = 10 * MiB;
+    options.connections = 3;
+    Rig rig({}, options);
+    const Bytes bytes = seeded_bytes(1, 190 * MiB); // of six parts
+    std::atomic<int> at_once{0};
+    std::atomic<int> most{0};
+    const auto is_part = [](const FakeRequest& request) {
+        return request.target.find("partNumber=") != std::string::npos;
+    };
+    rig.server.fault = [&](const FakeRequest& request, FakeConnection&) {
+        if (is_part(request)) {
+            const int now = ++at_once;
+            int seen = most;
+            while (seen < now && !most.compare_exchange_weak(seen, now)) {
+            }
+            std::this_thread::sleep_for(std::chrono::milliseconds(100));
+            --at_once;
+        }
+        return false;
+    };
+    SUBCASE("one object")
+    {
+        rig.store->create("packs/x", bytes, {});
+    }
+    SUBCASE("two objects")
+    {
+        std::thread other([&] { rig.store->create("packs/y", bytes, {}); });
+        rig.store->create("packs/x", bytes, {});
+        other.join();
+        CHECK(as_text(bytes) == rig.server.objects().at("a/b/packs/y"));
+    }
+    CHECK(as_text(bytes) == rig.server.objects().at("a/b/packs/x"));
+    CHECK(most > 1);
+    CHECK(most <= 3);
+    CHECK(rig.server.uploads() == 0);
+    CHECK(rig.server.problems().empty());
+}
+
+TEST_CASE("an object whose n-th part fails or is refused is not there, for every n")
+{
+    S3Options options = options_for_fake();
+    options.largest_single_put = 10 * MiB;
+    const Bytes bytes = seeded_bytes(1, 130 * MiB); // of five parts
+    struct Answer {
+        int status;
+        const char* code;
+        const char* error;
+    };
+    for (const Answer& answer :
+         {Answer{503, "SlowDown", "unavailable"}, Answer{403, "AccessDenied", "denied"}}) {
+        for (int nth = 1; nth <= 5; ++nth) {
+            CAPTURE(answer.code);
+            CAPTURE(nth);
+            Rig rig({}, options);
+            const std::string number = fmt::format("partNumber={}&", nth);
+            rig.server.fault = [&](const FakeRequest& request, FakeConnection& c) {
+                const bool fails = request.target.find(number) != std::string::npos;
+                if (fails) {
+                    FakeS3::refuse(c, answer.status, answer.code);
+                }
+                return fails;
+            };
+            CHECK(error_name_of([&] { rig.store->create("packs/x", bytes, {}); }) == answer.error);
+            CHECK(rig.server.objects().empty());
+            CHECK(rig.server.uploads() == 0);
+            rig.server.fault = FakeS3::Fault();
+            rig.store->create("packs/x", bytes, {});
+            CHECK(as_text(bytes) == rig.server.objects().at("a/b/packs/x"));
+        }
+    }
+}
+
+TEST_CASE("several prefixes are listed by one request where a page tells all of them")
+{
+    FakeS3Manners manners;
+    manners.page = 6;
+    Rig rig(manners);
+    for (const char* key : {"config/1", "gc/1", "gc/2", "index/a", "keyring/1"}) {
+        rig.server.put("a/b/" + std::string(key), "x");
+    }
+    const std::vector<std::string> prefixes{"config/", "gc/", "keyring/", "notes/"};
+    std::vector<std::string> keys;
+    const auto list = [&](ObjectStore& store) {
+        keys.clear();
+        const int before = rig.server.requests();
+        store.list_all(prefixes, Freshness::fresh,
+                       [&keys](const ObjectInfo& object) { keys.push_back(object.key); }, {});
+        return rig.server.requests() - before;
+    };
+    const std::vector<std::string> wanted{"config/1", "gc/1", "gc/2", "keyring/1"};
+    SUBCASE("which it does while there is little")
+    {
+        CHECK(list(*rig.store) == 1);
+        CHECK(keys == wanted);
+        CHECK(list(rig.retrying) == 1);
+        CHECK(keys == wanted);
+    }
+    SUBCASE("or only some of them, and the rest by themselves")
+    {
+        for (const char* key : {"index/b", "index/c", "index/d"}) {
+            rig.server.put("a/b/" + std::string(key), "x");
+        }
+        CHECK(list(*rig.store) == 1 + 2);
+        CHECK(keys == wanted);
+    }
+    SUBCASE("or not even the first, where others share the bucket")
+    {
+        for (int i = 0; i < 8; ++i) {
+            rig.server.put("a/b/anybody/" + std::to_string(i), "x");
+        }
+        CHECK(list(*rig.store) == 1 + 4);
+        CHECK(keys == wanted);
+    }
+    SUBCASE("or where its end lies within what is wanted")
+    {
+        for (const char* key : {"gc/3", "gc/4", "gc/5", "gc/6"}) {
+            rig.server.put("a/b/" + std::string(key), "x");
+        }
+        CHECK(list(*rig.store) == 1 + 3);
+        CHECK(keys.size() == wanted.size() + 4);
+    }
+    SUBCASE("or where nobody may list it all")
+    {
+        rig.server.fault = [](const FakeRequest& request, FakeConnection& c) {
+            const bool all = request.target.ends_with("prefix=a%2Fb%2F");
+            if (all) {
+                FakeS3::refuse(c, 403, "AccessDenied");
+            }
+            return all;
+        };
+        CHECK(list(*rig.store) == 1 + 4);
+        CHECK(keys == wanted);
+    }
+    SUBCASE("by a server that knows no better than the old protocol, too")
+    {
+        rig.server.manners.knows_v2 = false;
+        for (const char* key : {"index/b", "index/c", "index/d"}) {
+            rig.server.put("a/b/" + std::string(key), "x");
+        }
+        CHECK(list(*rig.store) == 2 + 2); // which is found out once
+        CHECK(keys == wanted);
+        CHECK(list(*rig.store) == 1 + 2);
+        CHECK(keys == wanted);
+    }
 }
 
 TEST_CASE("credentials that have expired are replaced once")

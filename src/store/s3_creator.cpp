@@ -2,12 +2,15 @@
 
 #include "base/error.hpp"
 #include "base/random.hpp"
+#include "base/side_by_side.hpp"
 #include "base/worker_group.hpp"
 #include "codec/hash.hpp"
 #include "store/object_store.hpp"
-#include "store/s3_multipart.hpp"
+#include "store/retrying_store.hpp"
 #include "store/s3_object_reader.hpp"
+#include "store/transient_error.hpp"
 
+#include <algorithm>
 #include <array>
 #include <fmt/format.h>
 
@@ -109,6 +112,7 @@ private:
 S3Creator::S3Creator(S3RequestSender& sender, S3Locks& locks, const S3Options& options)
     : sender_(sender), locks_(locks), headers_(headers_of_all(options)),
       cold_headers_(headers_of_cold(options)), largest_single_put_(options.largest_single_put),
+      connections_(std::max(1U, options.connections)), parts_(connections_),
       wants_md5_(locks.wanted())
 {
 }
@@ -199,11 +203,15 @@ S3Reply S3Creator::put_in_parts(const std::string& key, ByteSpan object, const H
 {
     // Some servers pass over the condition where the parts are put together.
     demand_absent(key, object.size(), stop);
-    S3Multipart upload(sender_, key, headers, wants_md5_, stop);
-    const std::uint64_t part = s3_part_size(object.size());
-    for (std::uint64_t at = 0; at < object.size(); at += part) {
-        upload.add(object.subspan(at, std::min<std::uint64_t>(part, object.size() - at)), stop);
-    }
+    const std::uint64_t size = s3_part_size(object.size());
+    const std::size_t parts = (object.size() + size - 1) / size;
+    S3Multipart upload(sender_, key, parts, headers, wants_md5_, stop);
+    side_by_side("part", parts, connections_, stop,
+                 [&](std::size_t at, const std::stop_token& stopped) {
+                     const std::uint64_t begin = at * size;
+                     const std::uint64_t end = std::min<std::uint64_t>(begin + size, object.size());
+                     send_part(upload, at, object.subspan(begin, end - begin), stopped);
+                 });
     HeaderList conditions;
     if (conditional) {
         add_condition(conditions);
@@ -218,6 +226,23 @@ S3Reply S3Creator::put_in_parts(const std::string& key, ByteSpan object, const H
         demand_lock(key, stop);
     }
     return reply;
+}
+
+/// Several uploads at a time together send no more parts than there are to be connections, and
+/// fewer where the server complains.
+void S3Creator::send_part(S3Multipart& upload, std::size_t at, ByteSpan part,
+                          const std::stop_token& stop)
+{
+    const GatePlace place(parts_, stop);
+    try {
+        upload.send_part(at, part, stop);
+    } catch (const TransientError& error) {
+        if (error.cause() == TransientError::Cause::throttled) {
+            parts_.throttled(real_waiting().now());
+        }
+        throw;
+    }
+    parts_.succeeded();
 }
 
 /// An attempt may have ended between an object that was sent in parts and its lock.

@@ -1,7 +1,9 @@
 #pragma once
 
 #include "base/bytes.hpp"
+#include "store/adaptive_gate.hpp"
 #include "store/s3_locks.hpp"
+#include "store/s3_multipart.hpp"
 #include "store/s3_request_sender.hpp"
 
 #include <atomic>
@@ -43,6 +45,7 @@ private:
                 bool conditional, const std::stop_token& stop);
     S3Reply put_in_parts(const std::string& key, ByteSpan object, const HeaderList& headers,
                          bool conditional, const std::stop_token& stop);
+    void send_part(S3Multipart& upload, std::size_t at, ByteSpan part, const std::stop_token& stop);
     S3Reply send_object(const std::string& key, ByteSpan object, Class storage, bool conditional,
                         const std::stop_token& stop);
     S3Reply send(S3Request& request, const std::stop_token& stop);
@@ -61,6 +64,8 @@ private:
     const HeaderList headers_;      ///< of every object
     const HeaderList cold_headers_; ///< of large ones in the cold class, too
     const std::uint64_t largest_single_put_;
+    const std::uint32_t connections_;
+    AdaptiveGate parts_;                  ///< of all uploads together
     std::atomic<bool> wants_md5_ = false; ///< as AWS does in buckets with Object Lock
     std::atomic<CreateIfAbsent> create_if_absent_ = CreateIfAbsent::untried;
 };

@@ -30,9 +30,9 @@ std::uint64_t s3_part_size(std::uint64_t size)
     return std::max(usual_part, (least + MiB - 1) / MiB * MiB);
 }
 
-S3Multipart::S3Multipart(S3RequestSender& sender, std::string key, HeaderList headers, bool md5,
-                         const std::stop_token& stop)
-    : sender_(sender), key_(std::move(key)), md5_(md5)
+S3Multipart::S3Multipart(S3RequestSender& sender, std::string key, std::size_t parts,
+                         HeaderList headers, bool md5, const std::stop_token& stop)
+    : sender_(sender), key_(std::move(key)), md5_(md5), etags_(parts)
 {
     S3Request begin;
     begin.operation = "begin to store the object";
@@ -85,13 +85,13 @@ S3Multipart::Outcome S3Multipart::send(const S3Request& request, const std::stop
     }
 }
 
-void S3Multipart::add(ByteSpan part, const std::stop_token& stop)
+void S3Multipart::send_part(std::size_t at, ByteSpan part, const std::stop_token& stop)
 {
     S3Request request;
-    request.operation = fmt::format("store part {} of the object", etags_.size() + 1);
+    request.operation = fmt::format("store part {} of the object", at + 1);
     request.method = "PUT";
     request.key = key_;
-    request.query = query(fmt::format("partNumber={}&", etags_.size() + 1));
+    request.query = query(fmt::format("partNumber={}&", at + 1));
     request.body = part;
     if (md5_) {
         request.headers.emplace_back("Content-MD5", to_base64(md5(part)));
@@ -106,7 +106,7 @@ void S3Multipart::add(ByteSpan part, const std::stop_token& stop)
                     "the server gave no ETag for a part, so the object cannot be put together",
                     key_);
     }
-    etags_.emplace_back(*etag);
+    etags_.at(at) = *etag;
 }
 
 std::string S3Multipart::part_list() const
