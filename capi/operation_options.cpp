@@ -106,6 +106,7 @@ core::ThawOptions thaw_options(const OptionSet& set)
                         : tier == "expedited" ? core::ThawWish::Tier::expedited
                                               : core::ThawWish::Tier::standard;
     options.wish.days = static_cast<std::uint32_t>(set.number("thaw-days"));
+    options.patience = 3600.0 * static_cast<double>(set.number("thaw-wait"));
     return options;
 }
 

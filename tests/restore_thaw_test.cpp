@@ -64,9 +64,12 @@ struct Rig {
     {
         SnapshotAccess access(*repository, snapshot, small_limits(), SnapshotAccess::Announce::no,
                               {});
-        RestoreThaw thaw(
-            *repository, access, options, small_limits(), records.context(),
-            {[] { return 0.0; }, [&](double seconds, const std::stop_token&) { pause(seconds); }});
+        RestoreThaw thaw(*repository, access, options, small_limits(), records.context(),
+                         {[this] { return now; },
+                          [&](double seconds, const std::stop_token&) {
+                              now += seconds;
+                              pause(seconds);
+                          }});
         thaw.bring_metadata();
         thaw.bring_data({{"data", ""}});
     }
@@ -86,6 +89,7 @@ struct Rig {
     Packs second;
     Snapshot snapshot;
     RestoreOptions options;
+    double now = 0;
     EmittedRecords records;
     TempDir folder;
 };
@@ -225,6 +229,77 @@ TEST_CASE("where metadata lies in the archive, too, it comes first")
         rig.bring([&](double) { rig.store->give_out(); });
     }
     CHECK(rig.restore().text("verdict") == "ok");
+}
+
+TEST_CASE("waiting ends when nothing came out of the archive for too long, and says what to do")
+{
+    Rig rig;
+    rig.archive_data();
+    rig.options.thaw.action = ThawOptions::Action::wait;
+    constexpr double hour = 3600;
+    rig.options.thaw.patience = 5 * hour;
+    SUBCASE("though it was asked for")
+    {
+        const auto error = error_of([&] { rig.bring([](double) {}); });
+        REQUIRE(error);
+        CHECK(error->code() == ErrorCode::unavailable);
+        CHECK(says(error, "2 packs of data were asked for, and none came out of the archive for 5 "
+                          "hours"));
+        CHECK(says(error, "ask its operator"));
+        CHECK(says(error, "packs/"));
+        CHECK(rig.now == 5 * hour);
+    }
+    SUBCASE("and says archived for ever")
+    {
+        const auto error = error_of([&] { rig.bring([&](double) { rig.archive_data(); }); });
+        CHECK(says(error, "does not give it out"));
+        CHECK(rig.now == 5 * hour);
+    }
+    SUBCASE("since one of them came out")
+    {
+        const auto error = error_of([&] {
+            rig.bring([&](double) {
+                if (rig.now > 4 * hour && rig.now < 5 * hour) {
+                    rig.store->give_out();
+                    rig.store->archive(rig.second.data);
+                }
+            });
+        });
+        CHECK(says(error, "1 pack of data was asked for"));
+        CHECK(rig.now > 9 * hour);
+        CHECK(rig.now < 11 * hour);
+    }
+    SUBCASE("but not while some come")
+    {
+        rig.bring([&](double) {
+            if (rig.now > 4 * hour && rig.now < 5 * hour) {
+                rig.store->give_out();
+                rig.store->archive(rig.second.data);
+            } else if (rig.now > 8 * hour) {
+                rig.store->give_out();
+            }
+        });
+        CHECK(rig.now < 10 * hour);
+    }
+    CHECK_FALSE(std::filesystem::exists(rig.folder / "back"));
+}
+
+TEST_CASE("a copy that is kept too briefly is not asked for without end")
+{
+    Rig rig;
+    rig.archive_data();
+    rig.options.thaw.action = ThawOptions::Action::wait;
+    int rounds = 0;
+    const auto error = error_of([&] {
+        rig.bring([&](double) {
+            rig.store->give_out(); // one of the two has ended, whenever it is looked at
+            rig.store->archive(++rounds % 2 == 0 ? rig.first.data : rig.second.data);
+        });
+    });
+    REQUIRE(error);
+    CHECK(error->code() == ErrorCode::unavailable);
+    CHECK(says(error, "thaw-days (7 now)"));
+    CHECK(rounds < 20);
 }
 
 TEST_CASE(

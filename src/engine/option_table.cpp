@@ -265,6 +265,8 @@ constexpr OptionSpec restore[] = {
     choice("thaw-tier", "standard", "standard|bulk|expedited", "TIER",
            "How fast the archive gives out, and at what price"),
     ranged("thaw-days", K::number, "7", 1, 3650, "DAYS", "How long they can be read then"),
+    ranged("thaw-wait", K::number, "72", 1, 8760, "HOURS",
+           "Wait no longer when nothing came out of the archive for so long"),
 };
 constexpr OptionSpec filter[] = {
     many("host", K::text, "HOST", "Only snapshots of this host"),

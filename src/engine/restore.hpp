@@ -20,6 +20,9 @@ struct ThawOptions {
     };
     Action action = Action::none;
     ThawWish wish;
+    /// Waiting ends when nothing has come out for so long. The longest that AWS promises is two
+    /// days.
+    double patience = 72.0 * 3600; ///< seconds
 };
 
 struct RestoreOptions {

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cmath>
 #include <fmt/format.h>
 #include <utility>
 
@@ -23,6 +24,8 @@ constexpr double first_pause = 5;     // seconds
 constexpr double longest_pause = 600; // seconds
 /// A round of questions ends early when so many packs were found still on their way.
 constexpr std::size_t enough_to_go_on_waiting = 64;
+/// How often what came out first may have ended before the rest was out.
+constexpr int most_rounds = 3;
 /// Rounds in a row that a store may be out of reach: about an hour.
 constexpr int most_failures = 6;
 
@@ -118,7 +121,8 @@ RestoreThaw::Packs RestoreThaw::packs_of_data(const std::vector<RestorePart>& pa
 
 void RestoreThaw::bring(const Packs& packs, Contents contents)
 {
-    while (true) { // until nothing is found wanting: what came out first may have ended again
+    // Until nothing is found wanting: what came out first may have ended again.
+    for (int round = 1;; ++round) {
         const Found found = look(packs);
         tell(contents, packs, found.archived, found.thawing);
         if (found.archived.empty() && found.thawing.empty()) {
@@ -142,6 +146,13 @@ void RestoreThaw::bring(const Packs& packs, Contents contents)
                                     "nothing was restored; run the same again later",
                                     coming.size(), coming.size() == 1 ? "" : "s", name_of(contents),
                                     format_size(bytes_of(coming))));
+        }
+        if (round > most_rounds) {
+            throw Error(ErrorCode::unavailable,
+                        fmt::format("{} times what came out of the archive could no longer be read "
+                                    "before the rest was out: have it kept longer by thaw-days ({} "
+                                    "now), or restore less at a time",
+                                    most_rounds, options_.thaw.wish.days));
         }
         wait_for(std::move(coming), packs, contents);
     }
@@ -207,17 +218,43 @@ void RestoreThaw::wait_for(Packs packs, const Packs& all, Contents contents)
 {
     double pause = first_pause;
     int failures = 0;
+    const std::string since = format_time(repository_.clock().now());
+    double last_came = waiting_.now();
     while (!packs.empty()) {
-        context_.set_current(fmt::format("waiting for the archive: {} of {} packs are there",
-                                         all.size() - packs.size(), all.size()));
-        waiting_.pause(pause, context_.stop());
+        context_.set_current(
+            fmt::format("waiting for the archive since {}: {} of {} packs of {} are there", since,
+                        all.size() - packs.size(), all.size(), name_of(contents)));
+        const double left = last_came + options_.thaw.patience - waiting_.now();
+        if (left <= 0) {
+            throw_never_came(packs, contents);
+        }
+        waiting_.pause(std::min(pause, left), context_.stop());
         pause = std::min(pause * 2, longest_pause);
         const std::size_t before = packs.size();
         packs = ask_again(packs, failures);
+        if (packs.size() != before) {
+            last_came = waiting_.now();
+        }
         if (packs.size() != before && !packs.empty()) {
             tell(contents, all, {}, packs);
         }
     }
+}
+
+void RestoreThaw::throw_never_came(const Packs& packs, Contents contents) const
+{
+    const std::string key = pack_key(access_.index().pack(packs.front()).id);
+    throw Error(
+        ErrorCode::unavailable,
+        fmt::format("{} pack{} of {} {} asked for, and none came out of the archive for {} "
+                    "hours: nothing was restored. What was asked for stays asked for: run "
+                    "the same again later, with a larger thaw-wait if the archive is known "
+                    "to be slower. If the server goes on saying that {} lies in an archive, "
+                    "it does not give it out: ask its operator",
+                    packs.size(), packs.size() == 1 ? "" : "s", name_of(contents),
+                    packs.size() == 1 ? "was" : "were", std::lround(options_.thaw.patience / 3600),
+                    key),
+        key);
 }
 
 void RestoreThaw::tell(Contents contents, const Packs& all, const Packs& archived,

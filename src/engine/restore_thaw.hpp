@@ -27,7 +27,7 @@ public:
                 const EngineLimits& limits, JobContext& context, Waiting waiting = real_waiting());
 
     /// Both return when all of it can be read. Throw Error{unavailable} where that takes its time
-    /// and nobody wants to wait.
+    /// and nobody wants to wait, or not for so long.
     void bring_metadata();
     void bring_data(const std::vector<RestorePart>& parts);
 
@@ -45,6 +45,7 @@ private:
     Packs ask(const Packs& packs, std::size_t enough);
     Packs ask_again(const Packs& packs, int& failures);
     void wait_for(Packs packs, const Packs& all, Contents contents);
+    [[noreturn]] void throw_never_came(const Packs& packs, Contents contents) const;
     void tell(Contents contents, const Packs& all, const Packs& archived, const Packs& thawing);
     std::vector<PackId> ids_of(const Packs& packs) const;
     std::uint64_t bytes_of(const Packs& packs) const;
