@@ -59,7 +59,7 @@ backstay_repository* new_repository(const EngineRef& engine, std::shared_ptr<Rep
 
 OpenOptions open_options(const backstay::capi::EngineState& engine)
 {
-    return {engine.cache_folder(), nullptr, engine.cache_limit()};
+    return {engine.cache_folder(), nullptr, engine.cache_limit(), false};
 }
 
 } // namespace
@@ -95,9 +95,10 @@ backstay_status backstay_repository_open(backstay_store* store, const backstay_o
         std::optional<OptionSet> storage;
         const OptionSet& set = backstay::capi::options_or_default(options, "repository", storage);
         const std::stop_token stop = backstay::capi::stop_of(cancel);
-        *repository =
-            new_repository(store->engine, Repository::open(store->store, credentials_of(set, stop),
-                                                           open_options(*store->engine), stop));
+        OpenOptions how = open_options(*store->engine);
+        how.look_ahead = set.flag("look-ahead");
+        *repository = new_repository(
+            store->engine, Repository::open(store->store, credentials_of(set, stop), how, stop));
         return BACKSTAY_OK;
     });
 }

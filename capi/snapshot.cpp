@@ -141,7 +141,7 @@ backstay_status backstay_snapshot_open(backstay_repository* repository, const ch
         const auto wanted = backstay::capi::filter_of(
             backstay::capi::options_or_default(filter, "filter", storage));
         const auto list =
-            backstay::core::list_snapshots(state->open(), backstay::capi::stop_of(cancel));
+            backstay::core::list_snapshots_seen(state->open(), backstay::capi::stop_of(cancel));
         auto handle = std::make_unique<backstay_snapshot>();
         handle->repository = state;
         handle->snapshot = backstay::core::find_snapshot(list, &need(name, "name"), wanted);

@@ -384,9 +384,14 @@ def requests_are_few_and_counted_as_the_server_counts_them(place):
     assert traffic["retries"] == 0 and traffic["bytes_sent"] > 20_000_000 and traffic["cost_millionths"] > 0, traffic
     place.run("snapshots")
     again = traffic_of(place, "snapshots")
-    assert again["reads"] == 3 and again["writes"] == 2 + 3, again  # config and keys; snapshots/, gc/ and notes/ are listed, too
+    assert again["reads"] == 3 and again["writes"] == 2, again  # what sorts before packs/ and what snapshots/ holds; config, slot, keyring
     place.run("-v", "snapshots")
-    assert "requests: 5 writes, 3 reads" in place.stderr and "$" in place.stderr, place.stderr
+    assert "requests: 2 writes, 3 reads" in place.stderr and "$" in place.stderr, place.stderr
+    nothing_new = traffic_of(place, "backup", live)
+    made = nothing_new["writes"] + nothing_new["reads"] + nothing_new["removes"]
+    assert made <= 20, nothing_new
+    listed = traffic_of(place, "ls", "latest")
+    assert listed["writes"] + listed["reads"] <= 12, listed
 
 
 class Elsewhere(http.server.BaseHTTPRequestHandler):

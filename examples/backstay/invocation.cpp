@@ -169,7 +169,9 @@ backstay::Repository Invocation::repository()
                           !environment("BACKSTAY_KEY_FILE").empty();
         if (!told) {
             try {
-                return backstay::Repository::open(place, nullptr, &cancel_);
+                backstay::Options options("repository");
+                options.set_flag("look-ahead", true);
+                return backstay::Repository::open(place, &options, &cancel_);
             } catch (const backstay::Error& error) {
                 if (error.status() != BACKSTAY_E_KEY || !terminal_.can_ask()) {
                     throw;
@@ -177,7 +179,8 @@ backstay::Repository Invocation::repository()
             }
         }
     }
-    const backstay::Options options = credentials("repository", false);
+    backstay::Options options = credentials("repository", false);
+    options.set_flag("look-ahead", true); // every command does one thing, at once
     return backstay::Repository::open(place, &options, &cancel_);
 }
 

@@ -88,7 +88,7 @@ const std::vector<OptionRow>& global_options()
         for (const OwnOption& option : own) {
             all.push_back(own_row(option));
         }
-        add_scope(all, "repository", {});
+        add_scope(all, "repository", {"look-ahead"}); // see Invocation::repository()
         add_scope(all, "engine", {});
         // A key by option needs its secret, which is never an argument.
         add_scope(all, "store", {"create", "s3-access-key"});

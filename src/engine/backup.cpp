@@ -106,7 +106,7 @@ public:
         const Condemned condemned =
             session_ ? session_->condemned() : read_condemned(repository_, stop);
         record_.condemned_digest = condemned.digest;
-        const SnapshotList list = list_snapshots(repository_, stop);
+        const SnapshotList list = list_snapshots_seen(repository_, stop);
         parent_ = choose_parent(list, options_.parent, record_.series, record_.host);
         take_series(list);
         std::vector<std::string> damaged_segments;

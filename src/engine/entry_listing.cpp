@@ -183,7 +183,7 @@ private:
 Record find_entries(Repository& repository, const FindOptions& options, const EngineLimits& limits,
                     JobContext& context)
 {
-    const SnapshotList list = list_snapshots(repository, context.stop());
+    const SnapshotList list = list_snapshots_seen(repository, context.stop());
     std::vector<Snapshot> chosen;
     if (!options.snapshot.empty()) {
         chosen.push_back(find_snapshot(list, options.snapshot, options.filter));

@@ -99,6 +99,8 @@ constexpr OptionSpec repository[] = {
         "Take the passphrase from a command's output (split into words, run without a shell)"),
     one("key-file", K::path, "", "FILE",
         "Open with the bytes of a file (at least 16) instead of a passphrase"),
+    flag("look-ahead", "List snapshots while opening; the first that asks for snapshots goes by "
+                       "that list (saves two requests)"),
 };
 constexpr OptionSpec init[] = {
     {"passphrase", K::secret, false, "", 0, 0, "", "", "The passphrase itself"},

@@ -112,7 +112,7 @@ std::string snapshot_group(const Snapshot& snapshot, const std::vector<std::stri
 Record list_snapshot_records(Repository& repository, const SnapshotsOptions& options,
                              JobContext& context)
 {
-    const SnapshotList list = list_snapshots(repository, context.stop());
+    const SnapshotList list = list_snapshots_seen(repository, context.stop());
     std::map<std::string, std::vector<const Snapshot*>> groups;
     std::vector<const Snapshot*> wanted;
     for (const Snapshot& snapshot : list.snapshots) {

@@ -13,7 +13,7 @@ Record repository_stats(Repository& repository, const std::vector<std::string>& 
                         JobContext& context)
 {
     const std::stop_token& stop = context.stop();
-    const SnapshotList list = list_snapshots(repository, stop);
+    const SnapshotList list = list_snapshots_seen(repository, stop);
     std::vector<Snapshot> chosen;
     chosen.reserve(snapshots.size());
     for (const std::string& name : snapshots) {

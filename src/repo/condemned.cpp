@@ -18,17 +18,18 @@ constexpr std::size_t most_names = std::size_t{1} << 20;
 
 using Listing = std::map<std::uint64_t, std::string>;
 
+void add(Listing& listing, const ObjectInfo& info)
+{
+    if (const auto number = parse_numbered_key("gc/", info.key)) {
+        listing.emplace(*number, info.key);
+    }
+}
+
 Listing list_condemnations(Repository& repository, Freshness freshness, const std::stop_token& stop)
 {
     Listing listing;
     repository.store().list(
-        "gc/", freshness,
-        [&listing](const ObjectInfo& info) {
-            if (const auto number = parse_numbered_key("gc/", info.key)) {
-                listing.emplace(*number, info.key);
-            }
-        },
-        stop);
+        "gc/", freshness, [&listing](const ObjectInfo& info) { add(listing, info); }, stop);
     return listing;
 }
 
@@ -67,13 +68,11 @@ std::optional<std::uint64_t> read_all(Repository& repository, const Listing& lis
     return std::nullopt;
 }
 
-} // namespace
-
-Condemned read_condemned(Repository& repository, const std::stop_token& stop)
+/// `listing`: fresh.
+Condemned read_listed(Repository& repository, Listing listing, const std::stop_token& stop)
 {
     // One goes only when a later one that names all it names is durable: each turn of the loop
     // means that this happened.
-    Listing listing = list_condemnations(repository, Freshness::fresh, stop);
     for (;;) {
         Condemned condemned;
         const auto gone = read_all(repository, listing, condemned, stop);
@@ -89,6 +88,23 @@ Condemned read_condemned(Repository& repository, const std::stop_token& stop)
         }
         listing = std::move(again);
     }
+}
+
+} // namespace
+
+Condemned read_condemned(Repository& repository, const std::stop_token& stop)
+{
+    return read_listed(repository, list_condemnations(repository, Freshness::fresh, stop), stop);
+}
+
+Condemned read_condemned(Repository& repository, std::span<const ObjectInfo> listed,
+                         const std::stop_token& stop)
+{
+    Listing listing;
+    for (const ObjectInfo& info : listed) {
+        add(listing, info);
+    }
+    return read_listed(repository, std::move(listing), stop);
 }
 
 namespace

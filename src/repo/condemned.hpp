@@ -2,6 +2,7 @@
 
 #include "repo/repository.hpp"
 
+#include <span>
 #include <unordered_set>
 
 namespace backstay::core
@@ -19,6 +20,9 @@ struct Condemned {
 /// Lists gc/ fresh and reads what is new. Throws Error{damaged} naming the object: nothing may be
 /// decided without all of them.
 Condemned read_condemned(Repository& repository, const std::stop_token& stop);
+/// The same where gc/ was listed already, fresh.
+Condemned read_condemned(Repository& repository, std::span<const ObjectInfo> listed,
+                         const std::stop_token& stop);
 
 /// Creates the next gc/<n> (trying the next number while it is taken) and returns n. Each session
 /// named must have ended: protocol.md, "Forget".

@@ -142,29 +142,6 @@ Envelope get_envelope(ObjectStore& store, const std::string& key, ObjectType typ
     return envelope;
 }
 
-/// What lies in keys/ and in keyring/.
-struct KeyNames {
-    std::vector<std::string> slots;
-    std::vector<std::string> keyrings;
-};
-
-/// By one list: to some stores that is a round trip of some 50 ms.
-KeyNames list_keys(ObjectStore& store, const std::stop_token& stop)
-{
-    KeyNames names;
-    store.list(
-        "key", Freshness::cached,
-        [&names](const ObjectInfo& info) {
-            if (info.key.starts_with("keys/")) {
-                names.slots.push_back(info.key);
-            } else if (info.key.starts_with("keyring/")) {
-                names.keyrings.push_back(info.key);
-            }
-        },
-        stop);
-    return names;
-}
-
 struct OpenedSlot {
     SlotId id;
     SlotSecrets secrets;
@@ -434,14 +411,33 @@ NewKeys make_first_keys(const RepositoryId& repository, const Credentials& crede
     return made;
 }
 
+void KeyNames::add(const std::string& key)
+{
+    if (key.starts_with("keys/")) {
+        slots.push_back(key);
+    } else if (key.starts_with("keyring/")) {
+        keyrings.push_back(key);
+    }
+}
+
 std::shared_ptr<const KeyChain> open_keys(ObjectStore& store, const ConfigRecord& config,
+                                          const Credentials& credentials,
+                                          const std::stop_token& stop)
+{
+    KeyNames names;
+    store.list(
+        "key", Freshness::cached, [&names](const ObjectInfo& info) { names.add(info.key); }, stop);
+    return open_keys(store, names, config, credentials, stop);
+}
+
+std::shared_ptr<const KeyChain> open_keys(ObjectStore& store, const KeyNames& names,
+                                          const ConfigRecord& config,
                                           const Credentials& credentials,
                                           const std::stop_token& stop)
 {
     if (credentials.passphrase && credentials.passphrase->empty()) {
         throw Error(ErrorCode::key, "the passphrase is empty");
     }
-    const KeyNames names = list_keys(store, stop);
     OpenedSlot slot = open_slot(store, names.slots, config, credentials, stop);
     auto keyrings = trusted_keyrings(read_keyrings(store, names.keyrings, config.repository, stop),
                                      slot.secrets.trusted_admin);

@@ -37,4 +37,18 @@ std::shared_ptr<const KeyChain> open_keys(ObjectStore& store, const ConfigRecord
                                           const Credentials& credentials,
                                           const std::stop_token& stop);
 
+/// What lies in keys/ and in keyring/.
+struct KeyNames {
+    std::vector<std::string> slots;
+    std::vector<std::string> keyrings;
+
+    /// Passes over what lies elsewhere.
+    void add(const std::string& key);
+};
+/// The same where they were listed already.
+std::shared_ptr<const KeyChain> open_keys(ObjectStore& store, const KeyNames& names,
+                                          const ConfigRecord& config,
+                                          const Credentials& credentials,
+                                          const std::stop_token& stop);
+
 } // namespace backstay::core

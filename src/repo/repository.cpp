@@ -153,19 +153,30 @@ private:
                 fmt::format("there is no repository at {}; make one with init", uri), "config/");
 }
 
-/// The number of the newest; empty if there is none.
-std::optional<std::uint64_t> newest_config(ObjectStore& store, const std::stop_token& stop)
+/// What an opening goes by.
+struct OpeningNames {
+    std::optional<std::uint64_t> newest_config;
+    KeyNames keys;
+    std::optional<Outlook> outlook;
+};
+
+/// By as few lists as can be: to some stores each is a round trip of some 50 ms.
+OpeningNames list_for_opening(ObjectStore& store, bool look_ahead, const std::stop_token& stop)
 {
-    std::optional<std::uint64_t> newest;
-    store.list(
-        "config/", Freshness::cached,
-        [&newest](const ObjectInfo& info) {
-            if (const auto number = parse_numbered_key("config/", info.key)) {
-                newest = std::max(newest.value_or(0), *number);
-            }
-        },
-        stop);
-    return newest;
+    OpeningNames names;
+    const auto add = [&names](const ObjectInfo& info) {
+        if (const auto number = parse_numbered_key("config/", info.key)) {
+            names.newest_config = std::max(names.newest_config.value_or(0), *number);
+        }
+        names.keys.add(info.key);
+    };
+    std::vector<std::string> prefixes{"config/", "keyring/", "keys/"};
+    if (look_ahead) {
+        names.outlook = list_outlook(store, std::move(prefixes), add, stop);
+    } else {
+        store.list_all(prefixes, Freshness::cached, add, stop);
+    }
+    return names;
 }
 
 std::string folder_for(const OpenOptions& open, const KeyChain& keys)
@@ -236,7 +247,8 @@ std::shared_ptr<Repository> Repository::open(std::shared_ptr<ObjectStore> store,
                                              const Credentials& credentials,
                                              const OpenOptions& open, const std::stop_token& stop)
 {
-    const auto number = newest_config(*store, stop);
+    OpeningNames names = list_for_opening(*store, open.look_ahead, stop);
+    const auto number = names.newest_config;
     if (!number) {
         throw_no_config(*store, stop);
     }
@@ -249,10 +261,23 @@ std::shared_ptr<Repository> Repository::open(std::shared_ptr<ObjectStore> store,
     if (config.number != *number) {
         throw Error(ErrorCode::damaged, name + ": this config was made under another name", name);
     }
-    auto keys = open_keys(*store, config, credentials, stop);
+    auto keys = open_keys(*store, names.keys, config, credentials, stop);
     keys->open_envelope(envelope, ObjectType::config, name);
-    return std::shared_ptr<Repository>(
+    std::shared_ptr<Repository> repository(
         new Repository(std::move(store), std::move(config), std::move(keys), open));
+    repository->seen_ahead_ = std::move(names.outlook);
+    return repository;
+}
+
+Outlook Repository::outlook(const std::stop_token& stop)
+{
+    {
+        const std::lock_guard lock(mutex_);
+        if (seen_ahead_) {
+            return *std::exchange(seen_ahead_, std::nullopt);
+        }
+    }
+    return list_outlook(*store_, {}, {}, stop);
 }
 
 Repository::Object Repository::open_object(const std::string& key, ByteSpan bytes,

@@ -5,10 +5,13 @@
 #include "repo/key_slots.hpp"
 #include "repo/object_cache.hpp"
 #include "repo/object_keys.hpp"
+#include "repo/outlook.hpp"
 #include "store/object_store.hpp"
 
 #include <initializer_list>
 #include <memory>
+#include <mutex>
+#include <optional>
 #include <stop_token>
 #include <string>
 
@@ -26,6 +29,8 @@ struct OpenOptions {
     std::string cache_folder;     ///< for all repositories; each gets a folder below; empty: none
     const Clock* clock = nullptr; ///< null: the system's
     std::uint64_t cache_limit = standard_cache_limit; ///< of each repository
+    /// Lists in the same requests what the first list of snapshots needs: Repository::outlook().
+    bool look_ahead = false;
 };
 
 /// A repository whose keys are open: where its objects lie and how they are sealed. Immutable once
@@ -54,6 +59,10 @@ public:
     const Clock& clock() const { return *clock_; }
     /// A folder for runs and the like; empty if there is no cache.
     const std::string& cache_folder() const { return cache_->folder(); }
+
+    /// Of the moment when the repository was opened, once, if it was to look ahead then; else of
+    /// now.
+    Outlook outlook(const std::stop_token& stop);
 
     /// Gets (through the cache), decodes, opens and checks one enveloped object. Throws
     /// Error{not_found, damaged, denied, unsupported}: `subject` is `key`. What the cache gives is
@@ -89,6 +98,8 @@ private:
     std::shared_ptr<const KeyChain> keys_;
     std::unique_ptr<ObjectCache> cache_;
     const Clock* clock_;
+    std::mutex mutex_;
+    std::optional<Outlook> seen_ahead_; ///< guarded by mutex_
 };
 
 } // namespace backstay::core

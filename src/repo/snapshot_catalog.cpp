@@ -17,20 +17,6 @@ struct ListedSnapshot {
     Timestamp stored;
 };
 
-std::vector<ListedSnapshot> list_names(Repository& repository, const std::stop_token& stop)
-{
-    std::vector<ListedSnapshot> names;
-    repository.store().list(
-        "snapshots/", Freshness::fresh,
-        [&names](const ObjectInfo& info) {
-            if (const auto id = parse_id_key<SessionId>("snapshots/", info.key)) {
-                names.push_back({*id, info.modified});
-            }
-        },
-        stop);
-    return names;
-}
-
 /// Empty for a tombstone.
 std::optional<Snapshot> read_snapshot(Repository& repository, const ListedSnapshot& listed,
                                       const std::stop_token& stop)
@@ -59,20 +45,19 @@ std::optional<Snapshot> read_snapshot(Repository& repository, const ListedSnapsh
     return snapshot;
 }
 
-} // namespace
-
-SnapshotList list_snapshots(Repository& repository, const std::stop_token& stop)
+SnapshotList read_snapshots(Repository& repository, const Outlook& outlook,
+                            const std::stop_token& stop)
 {
-    const std::vector<ListedSnapshot> names = list_names(repository, stop);
-    const Condemned condemned = read_condemned(repository, stop);
+    const Condemned condemned = read_condemned(repository, outlook.condemnations, stop);
 
     SnapshotList list;
-    for (const ListedSnapshot& listed : names) {
-        if (condemned.sessions.contains(listed.id)) {
+    for (const ObjectInfo& info : outlook.snapshots) {
+        const auto id = parse_id_key<SessionId>("snapshots/", info.key);
+        if (!id || condemned.sessions.contains(*id)) {
             continue;
         }
         try {
-            auto snapshot = read_snapshot(repository, listed, stop);
+            auto snapshot = read_snapshot(repository, {*id, info.modified}, stop);
             if (snapshot) {
                 list.snapshots.push_back(std::move(*snapshot));
             }
@@ -83,7 +68,7 @@ SnapshotList list_snapshots(Repository& repository, const std::stop_token& stop)
             if (!is_unreadable(error)) {
                 throw;
             }
-            list.unreadable.push_back({listed.id, error.what()});
+            list.unreadable.push_back({*id, error.what()});
         }
     }
     std::sort(list.snapshots.begin(), list.snapshots.end(),
@@ -91,8 +76,20 @@ SnapshotList list_snapshots(Repository& repository, const std::stop_token& stop)
                   return std::tie(a.record.time, a.record.counter, a.record.id) <
                          std::tie(b.record.time, b.record.counter, b.record.id);
               });
-    apply_notes(repository, list, stop);
+    apply_notes(repository, outlook.notes, list, stop);
     return list;
+}
+
+} // namespace
+
+SnapshotList list_snapshots(Repository& repository, const std::stop_token& stop)
+{
+    return read_snapshots(repository, list_outlook(repository.store(), {}, {}, stop), stop);
+}
+
+SnapshotList list_snapshots_seen(Repository& repository, const std::stop_token& stop)
+{
+    return read_snapshots(repository, repository.outlook(stop), stop);
 }
 
 bool snapshot_counts(Repository& repository, const SessionId& id, const std::stop_token& stop)

@@ -21,20 +21,6 @@ constexpr std::size_t longest_comment = 64 * KiB;
 
 using NotesBySnapshot = std::unordered_map<SessionId, std::vector<NoteRecord>, IdHash>;
 
-std::vector<SessionId> list_notes(Repository& repository, const std::stop_token& stop)
-{
-    std::vector<SessionId> ids;
-    repository.store().list(
-        "notes/", Freshness::fresh,
-        [&ids](const ObjectInfo& info) {
-            if (const auto id = parse_id_key<SessionId>("notes/", info.key)) {
-                ids.push_back(*id);
-            }
-        },
-        stop);
-    return ids;
-}
-
 NoteRecord read_note(Repository& repository, const SessionId& id, const std::stop_token& stop)
 {
     const std::string key = note_key(id);
@@ -46,12 +32,17 @@ NoteRecord read_note(Repository& repository, const SessionId& id, const std::sto
     return note;
 }
 
-NotesBySnapshot read_notes(Repository& repository, SnapshotList& list, const std::stop_token& stop)
+NotesBySnapshot read_notes(Repository& repository, std::span<const ObjectInfo> listed,
+                           SnapshotList& list, const std::stop_token& stop)
 {
     NotesBySnapshot notes;
-    for (const SessionId& id : list_notes(repository, stop)) {
+    for (const ObjectInfo& info : listed) {
+        const auto id = parse_id_key<SessionId>("notes/", info.key);
+        if (!id) {
+            continue;
+        }
         try {
-            NoteRecord note = read_note(repository, id, stop);
+            NoteRecord note = read_note(repository, *id, stop);
             notes[note.snapshot].push_back(std::move(note));
         } catch (const Error& error) {
             if (error.code() == ErrorCode::not_found) {
@@ -60,7 +51,7 @@ NotesBySnapshot read_notes(Repository& repository, SnapshotList& list, const std
             if (!is_unreadable(error)) {
                 throw;
             }
-            list.unreadable_notes.push_back({id, error.what()});
+            list.unreadable_notes.push_back({*id, error.what()});
         }
     }
     return notes;
@@ -113,9 +104,10 @@ std::vector<std::string> sorted(std::vector<std::string> tags)
 
 } // namespace
 
-void apply_notes(Repository& repository, SnapshotList& list, const std::stop_token& stop)
+void apply_notes(Repository& repository, std::span<const ObjectInfo> listed, SnapshotList& list,
+                 const std::stop_token& stop)
 {
-    NotesBySnapshot notes = read_notes(repository, list, stop);
+    NotesBySnapshot notes = read_notes(repository, listed, list, stop);
     for (Snapshot& snapshot : list.snapshots) {
         snapshot.tags = sorted(snapshot.record.tags);
         snapshot.comment = snapshot.record.comment;

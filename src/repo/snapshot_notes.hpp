@@ -4,14 +4,17 @@
 #include "repo/snapshot.hpp"
 
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
 namespace backstay::core
 {
 
-/// Reads notes/, and changes each snapshot by those of its notes that no other note of it replaces.
-void apply_notes(Repository& repository, SnapshotList& list, const std::stop_token& stop);
+/// Reads the notes listed, and changes each snapshot by those of its notes that no other note of it
+/// replaces.
+void apply_notes(Repository& repository, std::span<const ObjectInfo> listed, SnapshotList& list,
+                 const std::stop_token& stop);
 
 /// Throws Error{invalid} unless `tag` can be one: not empty, UTF-8, at most 256 bytes, no comma, no
 /// control character.
