@@ -40,6 +40,7 @@ InitOptions init_options(const OptionSet& set, const backstay_repository* parame
     options.encrypted = !set.flag("no-encryption");
     options.pack_size = static_cast<std::uint32_t>(set.size("pack-size"));
     options.label = set.text("label");
+    options.discard_interrupted = set.flag("discard-interrupted");
     if (parameters_from != nullptr) {
         const ConfigRecord& config = parameters_from->state->open().config();
         options.chunker = config.chunker;

@@ -70,6 +70,13 @@ Record forget(Repository& repository, const ForgetOptions& options)
     return run_forget(repository, options, small_limits(), context);
 }
 
+std::shared_ptr<Repository> init_discarding(const std::shared_ptr<ObjectStore>& store)
+{
+    InitOptions init;
+    init.discard_interrupted = true;
+    return Repository::init(store, init, sample_key(), {}, {});
+}
+
 void check_is_clean(Repository& repository)
 {
     for (const std::string& complaint : complaints_of_check(repository)) {
@@ -151,8 +158,8 @@ TEST_CASE("a power cut anywhere in a prune that moves what is kept loses none of
         });
 }
 
-TEST_CASE("a power cut anywhere in init leaves a repository, a place for one, or says what to "
-          "remove")
+TEST_CASE("a power cut anywhere in init leaves a repository, or a place for one, or what the next "
+          "one removes when it is told so")
 {
     cut_everywhere(
         [](const auto&) {}, [](const auto& store) { init_sample(store); },
@@ -172,12 +179,30 @@ TEST_CASE("a power cut anywhere in init leaves a repository, a place for one, or
                     CHECK(refused->code() == ErrorCode::exists);
                     for (const std::string& key : keys_of(*cut.disk, "")) {
                         CHECK(std::string(refused->what()).find(key) != std::string::npos);
-                        cut.disk->remove(key, {});
                     }
-                    init_sample(cut.disk);
+                    init_discarding(cut.disk);
                 }
                 repository = open_sample(cut.disk);
             }
+            back_up(*repository, monday());
+            goes_on_from(*repository);
+        });
+}
+
+TEST_CASE("a power cut anywhere in an init that removes what another left, and the next is as good")
+{
+    cut_everywhere(
+        [](const auto& disk) {
+            init_sample(disk);
+            disk->remove(config_key(1), {});
+        },
+        [](const auto& store) { init_discarding(store); },
+        [](const Cut& cut) {
+            if (const auto error = error_of([&] { open_sample(cut.disk); })) {
+                CHECK_FALSE(cut.finished);
+                init_discarding(cut.disk);
+            }
+            const auto repository = open_sample(cut.disk);
             back_up(*repository, monday());
             goes_on_from(*repository);
         });

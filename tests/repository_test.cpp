@@ -118,6 +118,62 @@ TEST_CASE("a place that holds something is not made a repository")
     }
 }
 
+TEST_CASE("what an interrupted init left is removed by the next one that is told so, and only that")
+{
+    const auto discarding = [](const std::shared_ptr<ObjectStore>& store) {
+        InitOptions init;
+        init.discard_interrupted = true;
+        return Repository::init(store, init, sample_key("another key file of 32 bytes...."), {},
+                                {});
+    };
+    const auto store = std::make_shared<MemoryStore>();
+    SUBCASE("a slot and a keyring")
+    {
+        init_sample(store);
+        store->remove(config_key(1), {});
+        CHECK(message_of([&] { init_sample(store); }).find("--discard-interrupted") !=
+              std::string::npos);
+        discarding(store);
+        CHECK(keys_of(*store, "").size() == 3);
+        CHECK(error_name_of([&] { open_sample(store); }) == "key");
+    }
+    SUBCASE("a slot alone")
+    {
+        init_sample(store);
+        store->remove(config_key(1), {});
+        store->remove(keyring_key(1), {});
+        discarding(store);
+        CHECK(keys_of(*store, "").size() == 3);
+    }
+    SUBCASE("nothing")
+    {
+        discarding(store);
+        CHECK(keys_of(*store, "").size() == 3);
+    }
+    SUBCASE("not a repository")
+    {
+        init_sample(store);
+        const auto before = contents_of(*store);
+        CHECK(error_name_of([&] { discarding(store); }) == "exists");
+        CHECK(contents_of(*store) == before);
+    }
+    SUBCASE("not one that has lost its config, as what else there is tells")
+    {
+        for (const char* rest : {"keys/2", "keyring/2", "packs/ab/abc", "snapshots/1", "index/1",
+                                 "gc/0000000000000001", "notes/1", "sessions/1"}) {
+            CAPTURE(rest);
+            const auto other = std::make_shared<MemoryStore>();
+            init_sample(other);
+            other->remove(config_key(1), {});
+            other->create(rest, as_bytes("x"), {});
+            const auto before = contents_of(*other);
+            CHECK(message_of([&] { discarding(other); }).find("config/ is lost") !=
+                  std::string::npos);
+            CHECK(contents_of(*other) == before);
+        }
+    }
+}
+
 TEST_CASE("where no repository is, that is said, and where one has lost its config, that")
 {
     const auto empty = std::make_shared<MemoryStore>();

@@ -114,6 +114,8 @@ constexpr OptionSpec init[] = {
     ranged("pack-size", K::size, "32MiB", 8 * mebibyte, 512 * mebibyte, "SIZE",
            "Size of the objects that hold data; smaller where --memory is not thrice that"),
     one("label", K::text, "", "TEXT", "Name of the first key"),
+    flag("discard-interrupted",
+         "First remove what an init that was interrupted left here; none may be running"),
 };
 constexpr OptionSpec backup[] = {
     many("tag", K::text, "TAG", "Mark the snapshot; may be given several times"),

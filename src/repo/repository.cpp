@@ -82,7 +82,26 @@ std::string uri_of(ObjectStore& store, const std::stop_token& stop)
     return store.describe(stop).uri;
 }
 
-void check_empty(ObjectStore& store, const std::stop_token& stop)
+/// What inits that were interrupted left: they make a slot, then the first keyring, then the
+/// config. Empty if something else is there, too.
+std::optional<std::vector<std::string>> left_by_inits(ObjectStore& store,
+                                                      const std::stop_token& stop)
+{
+    std::vector<std::string> keys;
+    bool nothing_else = true;
+    const std::vector<std::string> prefixes{"keyring/", "keys/"};
+    store.list_all(
+        prefixes, Freshness::fresh,
+        [&](const ObjectInfo& info) {
+            const bool is_slot = parse_id_key<SlotId>("keys/", info.key).has_value();
+            nothing_else = nothing_else && (is_slot || info.key == keyring_key(1));
+            keys.push_back(info.key);
+        },
+        stop);
+    return nothing_else ? std::optional(std::move(keys)) : std::nullopt;
+}
+
+void check_empty(ObjectStore& store, bool discard_interrupted, const std::stop_token& stop)
 {
     if (find_objects(store, {"config/"}, stop).count > 0) {
         throw Error(ErrorCode::exists, uri_of(store, stop) + " already holds a repository",
@@ -99,12 +118,28 @@ void check_empty(ObjectStore& store, const std::stop_token& stop)
                     data.first.front());
     }
     const Found keys = find_objects(store, {"keyring/", "keys/"}, stop);
-    if (keys.count > 0) {
+    if (keys.count == 0) {
+        return;
+    }
+    const auto left = left_by_inits(store, stop);
+    if (!left) {
         throw Error(ErrorCode::exists,
-                    fmt::format("{} is not empty: {}. If an init was interrupted here, and none is "
-                                "running, remove these and try again",
+                    fmt::format("{} is not empty: {}. It seems to be a repository whose config/ is "
+                                "lost: restore config/ from a copy, or choose another place",
                                 uri_of(store, stop), join(keys)),
                     keys.first.front());
+    }
+    if (!discard_interrupted) {
+        throw Error(
+            ErrorCode::exists,
+            fmt::format("{} is not empty: {}. That is what an interrupted init leaves: if "
+                        "none is running, give init --discard-interrupted, which removes it "
+                        "first",
+                        uri_of(store, stop), join(keys)),
+            keys.first.front());
+    }
+    for (const std::string& key : *left) {
+        store.remove(key, stop);
     }
 }
 
@@ -144,7 +179,7 @@ private:
     if (rest.count > 0) {
         throw Error(ErrorCode::damaged,
                     fmt::format("{} lacks config/, though there is {}: either init was interrupted "
-                                "(then remove these and init again), "
+                                "(then init again with --discard-interrupted), "
                                 "or config/ is lost (then restore it from a copy)",
                                 uri, join(rest)),
                     "config/");
@@ -212,7 +247,7 @@ std::shared_ptr<Repository> Repository::init(std::shared_ptr<ObjectStore> store,
 {
     check_options(init, credentials);
     store->probe(stop);
-    check_empty(*store, stop);
+    check_empty(*store, init.discard_interrupted, stop);
 
     ConfigRecord config;
     config.number = 1;

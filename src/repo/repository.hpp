@@ -23,6 +23,9 @@ struct InitOptions {
     std::uint32_t pack_size = 32 * MiB; ///< 8 to 512 MiB
     ChunkerParameters chunker;
     std::string label; ///< of the first slot
+    /// Removes what an init that was interrupted left, if that is all that there is: the user's
+    /// word that none is running.
+    bool discard_interrupted = false;
 };
 
 struct OpenOptions {
