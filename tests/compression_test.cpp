@@ -20,8 +20,7 @@ Encoded encode(Compressor& compressor, ByteSpan plain)
 {
     Bytes out(Compressor::encoded_bound(plain.size()));
     const Compressor::Result result = compressor.encode(plain, out);
-    out.resize(result.size);
-    return {result.encoding, std::move(out)};
+    return {result.encoding, Bytes(result.bytes.begin(), result.bytes.end())};
 }
 
 bool comes_back(Decompressor& decompressor, const Encoded& encoded, const Bytes& plain)

@@ -120,11 +120,10 @@ Compressor::Result Compressor::encode(ByteSpan plain, MutableByteSpan out)
         const std::size_t size =
             compress(state_->context.get(), plain, out.first(worthwhile_size(plain.size())));
         if (size != 0) {
-            return {Encoding::zstd, size};
+            return {Encoding::zstd, out.first(size)};
         }
     }
-    std::copy(plain.begin(), plain.end(), out.begin());
-    return {Encoding::raw, plain.size()};
+    return {Encoding::raw, plain};
 }
 
 struct Decompressor::State {

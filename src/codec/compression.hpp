@@ -19,12 +19,12 @@ public:
     ~Compressor();
     Compressor(Compressor&&) noexcept;
 
-    /// Writes the encoded form of `plain` to the front of `out` (at least
-    /// encoded_bound(plain.size()) bytes) and returns its encoding and size. Data that will not
-    /// shrink by at least 1/32 is recognised cheaply, from samples, and kept raw.
+    /// The encoded form of `plain`: the front of `out` (at least encoded_bound(plain.size())
+    /// bytes), or `plain` itself if it is kept raw. Data that will not shrink by at least 1/32 is
+    /// recognised cheaply, from samples, and kept raw.
     struct Result {
         Encoding encoding;
-        std::size_t size;
+        ByteSpan bytes;
     };
     Result encode(ByteSpan plain, MutableByteSpan out);
 

@@ -148,9 +148,9 @@ struct BlobWriter::State {
         }
     }
 
-    /// Puts a sealed frame into the open pack of its class, and proves it from there.
-    void add_to_pack(const Frame& frame, ByteSpan sealed, ByteSpan plain, FrameOpener& opener,
-                     Bytes& again)
+    /// Seals a frame into the open pack of its class, and proves it from there.
+    void add_to_pack(const Frame& frame, ByteSpan encoded, ByteSpan plain, Cipher& cipher,
+                     FrameOpener& opener, Bytes& again)
     {
         PackPtr full;
         OpenPack* pack = nullptr;
@@ -160,23 +160,26 @@ struct BlobWriter::State {
             PackPtr& open = open_pack(frame.key_class);
             const std::size_t blobs = frame.blobs.size();
             if (open && open->buffer.room() <
-                            sealed.size() +
+                            frame.stored_size +
                                 tail_size(open->directory.frames.size() + 1, open->blobs + blobs)) {
                 full = std::move(open);
             }
             if (!open) {
-                open = begin_pack(sealed.size() + tail_size(1, blobs));
+                open = begin_pack(frame.stored_size + tail_size(1, blobs));
             }
             pack = open.get();
             pack->writing += 1;
-            room = pack->buffer.extend(sealed.size());
+            room = pack->buffer.extend(frame.stored_size);
             pack->blobs += blobs;
             pack->directory.frames.push_back(frame);
         }
         if (full) {
             send(std::move(full));
         }
-        std::memcpy(room.data(), sealed.data(), sealed.size());
+        cipher.seal(frame.nonce,
+                    frame_associated_data(repository.config().repository, frame.key_class,
+                                          key_of(frame.key_class).record(), frame.nonce),
+                    encoded, room);
         demand_readable(frame, room, plain, opener, again);
         pack->hash.add(pack->buffer.data(),
                        static_cast<std::size_t>(room.data() - pack->buffer.data()), room.size());
@@ -234,7 +237,7 @@ struct BlobWriter::State {
         Cipher data_cipher = data_key->make_cipher();
         Cipher meta_cipher = meta_key->make_cipher();
         FrameOpener opener(repository.keys());
-        Bytes sealed;
+        Bytes compressed;
         Bytes again;
         while (std::optional<FramePtr> taken = full_frames.pop(stopped)) {
             FramePtr plain = std::move(*taken);
@@ -242,19 +245,14 @@ struct BlobWriter::State {
             frame.key_class = plain->key_class;
             frame.plain_size = static_cast<std::uint32_t>(plain->plain.size());
             frame.blobs = plain->blobs;
-            sealed.resize(Compressor::encoded_bound(plain->plain.size()) + seal_overhead);
-            const Compressor::Result encoded = compressor.encode(plain->plain, sealed);
+            compressed.resize(Compressor::encoded_bound(plain->plain.size()));
+            const Compressor::Result encoded = compressor.encode(plain->plain, compressed);
             const SealingKey& key = key_of(frame.key_class);
             frame.encoding = encoded.encoding;
-            frame.stored_size = static_cast<std::uint32_t>(encoded.size + seal_overhead);
+            frame.stored_size = static_cast<std::uint32_t>(encoded.bytes.size() + seal_overhead);
             frame.nonce = key.nonce_for(frame_identity(frame.key_class, frames_sealed++, frame));
             Cipher& cipher = frame.key_class == KeyClass::data ? data_cipher : meta_cipher;
-            const MutableByteSpan out = MutableByteSpan(sealed).first(frame.stored_size);
-            cipher.seal(frame.nonce,
-                        frame_associated_data(repository.config().repository, frame.key_class,
-                                              key.record(), frame.nonce),
-                        out.first(encoded.size), out);
-            add_to_pack(frame, out, plain->plain, opener, again);
+            add_to_pack(frame, encoded.bytes, plain->plain, cipher, opener, again);
             plain->clear();
             frames.put(std::move(plain));
             frames_in_flight.end();

@@ -79,12 +79,13 @@ struct PackRewriter::State {
         const Compressor::Result encoded = compressor.encode(plain, bytes);
         frame.encoding = encoded.encoding;
         frame.nonce = sealing->nonce_for(frame_identity(key_class, frames_sealed++, frame));
-        bytes.resize(encoded.size + seal_overhead);
-        frame.stored_size = static_cast<std::uint32_t>(bytes.size());
+        const std::size_t size = encoded.bytes.size() + seal_overhead;
+        frame.stored_size = static_cast<std::uint32_t>(size);
         cipher.seal(frame.nonce,
                     frame_associated_data(repository.config().repository, key_class,
                                           sealing->record(), frame.nonce),
-                    ByteSpan(bytes).first(encoded.size), bytes);
+                    encoded.bytes, MutableByteSpan(bytes).first(size));
+        bytes.resize(size);
         demand_readable(frame, bytes);
         add_to_pack(std::move(frame), sealing->record(), bytes, stop);
         plain.clear();
