@@ -121,7 +121,7 @@ backstay_status backstay_library_describe(backstay_record** record, backstay_err
                 std::vector<std::string>{"tree", "stream", "command", "archive", "host"});
         out.set("targets", std::vector<std::string>{"directory", "stream", "archive"});
         out.set("stores", std::vector<std::string>{"local", "memory", "s3"});
-        out.set("suite", "AES-256-GCM HMAC-SHA256 Ed25519 X25519 HKDF-SHA256 Argon2id");
+        out.set("suite", "AES-256-GCM BLAKE3 HMAC-SHA256 Ed25519 X25519 HKDF-SHA256 Argon2id");
         need(record, "record") = backstay::capi::new_record(std::move(out));
         return BACKSTAY_OK;
     });

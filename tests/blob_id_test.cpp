@@ -1,5 +1,6 @@
 #include "codec/blob_id.hpp"
 
+#include "codec/key_derivation.hpp"
 #include "support/seeded_bytes.hpp"
 
 #include <doctest/doctest.h>
@@ -7,14 +8,13 @@
 
 using namespace backstay::core;
 
-TEST_CASE("a blob's id is the HMAC of its kind and its bytes")
+TEST_CASE("a blob's id is the keyed BLAKE3 of its bytes under its kind's key")
 {
     const Bytes key = seeded_bytes(1, 32);
     const Bytes plain = seeded_bytes(2, 1000);
-    Bytes message{2};
-    append(message, plain);
+    const Secret of_kind = hkdf(key, {}, "backstay blob ids\x02", 32);
     const BlobId id = BlobNamer(key).name(BlobKind::tree_node, plain);
-    CHECK(equal(id.span(), HmacSha256(key).of(message)));
+    CHECK(equal(id.span(), KeyedBlake3(of_kind.span()).of(plain)));
 }
 
 TEST_CASE("ids differ by key, by kind and by content")

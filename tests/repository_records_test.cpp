@@ -210,7 +210,7 @@ TEST_CASE("records of a repository have the bytes that the format says")
     const std::string time = "0202";
     CHECK(to_hex(encode_config(sample_config())) == "0003" + repeated_hex(0x11, 32) + time +
                                                         "00"
-                                                        "01"
+                                                        "02"
                                                         "01"
                                                         "808004"
                                                         "80808010");
@@ -307,7 +307,7 @@ TEST_CASE(
     config.version = 1;
     CHECK(config_refusal(config) == ErrorCode::unsupported);
     config = sample_config();
-    config.suite = 2;
+    config.suite = 1;
     CHECK(config_refusal(config) == ErrorCode::unsupported);
     config = sample_config();
     config.features = {"time-travel"};

@@ -99,7 +99,7 @@ struct IdHash {
     }
 };
 
-using BlobId = Id<struct BlobTag>;             ///< HMAC-SHA256 of kind and plain bytes
+using BlobId = Id<struct BlobTag>;             ///< keyed BLAKE3 of the plain bytes, a key a kind
 using PackId = Id<struct PackTag>;             ///< SHA-256 of the object's bytes
 using SegmentId = Id<struct SegmentTag>;       ///< SHA-256 of the object's bytes
 using SessionId = Id<struct SessionTag>;       ///< random; also the snapshot's id

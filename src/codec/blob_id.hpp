@@ -1,6 +1,8 @@
 #pragma once
 
-#include "codec/hash.hpp"
+#include "codec/blake3.hpp"
+
+#include <array>
 
 namespace backstay::core
 {
@@ -14,16 +16,18 @@ enum class BlobKind : std::uint8_t {
     record = 4,    ///< a page of a checkpoint or of a list of problems
 };
 
+inline constexpr std::size_t blob_kinds = 4;
+
 /// Computes ids under the repository's id key. Immutable, thread-safe.
 class BlobNamer
 {
 public:
-    explicit BlobNamer(ByteSpan id_key) : mac_(id_key) {}
-    /// HMAC-SHA256(id key, kind ‖ plain bytes).
+    explicit BlobNamer(ByteSpan id_key);
+    /// Keyed BLAKE3 of the plain bytes, under a key for each kind.
     BlobId name(BlobKind kind, ByteSpan plain) const;
 
 private:
-    HmacSha256 mac_;
+    std::array<KeyedBlake3, blob_kinds> by_kind_;
 };
 
 } // namespace backstay::core

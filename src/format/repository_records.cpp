@@ -148,7 +148,7 @@ ConfigRecord decode_config(ByteSpan plain)
         }
     }
     config.suite = from.u8();
-    if (config.suite != 1) {
+    if (config.suite != known_suite) {
         throw Error(ErrorCode::unsupported,
                     fmt::format("the repository uses cryptographic suite {}, which this version of "
                                 "backstay does not know",

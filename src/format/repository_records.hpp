@@ -14,6 +14,8 @@
 namespace backstay::core {
 
 inline constexpr std::uint32_t format_version = 0; ///< free to change until the first release
+/// AES-256-GCM, BLAKE3, HMAC-SHA256, Ed25519, X25519, HKDF-SHA256. The first had no BLAKE3.
+inline constexpr std::uint8_t known_suite = 2;
 
 /// The body of config/<n> (class open, signed by an admin).
 struct ConfigRecord {
@@ -22,7 +24,7 @@ struct ConfigRecord {
     RepositoryId repository{};
     Timestamp created;
     std::vector<std::string> features; ///< only grow
-    std::uint8_t suite = 1; ///< AES-256-GCM, HMAC-SHA256, Ed25519, X25519, HKDF-SHA256
+    std::uint8_t suite = known_suite;
     bool encrypted = true;  ///< false: --no-encryption, a slot whose key lies in the repository
     ChunkerParameters chunker;
     std::uint32_t pack_size = 32 * MiB;
