@@ -35,7 +35,8 @@ std::optional<std::string> below(const std::string& folder, const std::string& p
 RestoreGuard::RestoreGuard(const StoreDescription& store, SnapshotAccess& access,
                            const std::vector<RestorePart>& parts, std::string root,
                            unsigned strip_components, const std::stop_token& stop)
-    : root_(std::move(root)), strip_components_(strip_components)
+    : root_(std::move(root)), strip_components_(strip_components), access_(access), wanted_(parts),
+      stop_(stop)
 {
     find_repository(store);
     for (const RestorePart& part : parts) {
@@ -47,7 +48,6 @@ RestoreGuard::RestoreGuard(const StoreDescription& store, SnapshotAccess& access
             }
         }
     }
-    note_unsaved(access, parts, stop);
 }
 
 void RestoreGuard::find_repository(const StoreDescription& store)
@@ -76,19 +76,19 @@ void RestoreGuard::add_part(const SnapshotSource& source, const RestorePart& par
     parts_.push_back({part.prefix, base, source.roots, std::move(choice), std::move(filter)});
 }
 
-void RestoreGuard::note_unsaved(SnapshotAccess& access, const std::vector<RestorePart>& parts,
-                                const std::stop_token& stop)
+void RestoreGuard::note_unsaved() const
 {
-    const SnapshotRecord& record = access.snapshot().record;
+    unsaved_.clear(); // a try before this one may have failed
+    const SnapshotRecord& record = access_.snapshot().record;
     std::uint64_t read = 0;
-    read_records(access.reader(), record.problems, stop, [&](ByteSpan bytes) {
+    read_records(access_.reader(), record.problems, stop_, [&](ByteSpan bytes) {
         Decoder decoder(bytes, "problem");
         const ProblemRecord problem = decode_problem(decoder);
         ++read;
         const std::size_t begin = problem.path.find_first_not_of('/');
         const std::string inside =
             begin == std::string::npos ? std::string() : problem.path.substr(begin);
-        for (const RestorePart& part : parts) {
+        for (const RestorePart& part : wanted_) {
             if (inside.empty()) {
                 continue; // of the source as a whole
             }
@@ -165,6 +165,7 @@ std::string RestoreGuard::why_spared(int folder, const std::string& name,
     if (is_in_repository(path)) {
         return "it is the repository that is read";
     }
+    std::call_once(unsaved_noted_, [this] { note_unsaved(); });
     if (!all_unsaved_known_) {
         return "the backup had more problems than the snapshot could keep";
     }
