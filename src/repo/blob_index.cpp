@@ -4,6 +4,7 @@
 #include "base/file.hpp"
 #include "base/worker_group.hpp"
 #include "repo/blob_table.hpp"
+#include "repo/kept_index.hpp"
 #include "repo/pack_listing.hpp"
 #include "repo/row_file.hpp"
 #include "repo/row_sorter.hpp"
@@ -12,8 +13,10 @@
 #include <atomic>
 #include <deque>
 #include <fmt/format.h>
+#include <iterator>
 #include <numeric>
 #include <shared_mutex>
+#include <unistd.h>
 #include <unordered_map>
 
 namespace backstay::core
@@ -45,17 +48,19 @@ std::vector<SegmentId> list_segments(Repository& repository, Freshness freshness
 } // namespace
 
 struct BlobIndex::State {
-    explicit State(const std::string& temporary_folder)
-        : sorter(std::in_place, sort_memory, temporary_folder), rows(temporary_folder)
+    explicit State(const std::string& folder)
+        : temporary_folder(folder), sorter(std::in_place, sort_memory, folder)
     {
     }
 
+    std::string temporary_folder;
     Condemned condemned;
     std::vector<SegmentId> segments;
+    std::vector<KeptSegment> footers; ///< of `segments`; only while they are loaded
     std::vector<FoundCheckpoint> checkpoints;
     std::vector<std::pair<SessionId, Timestamp>> writers;
     std::optional<RowSorter> sorter; ///< only while segments are loaded
-    RowFile rows;
+    std::unique_ptr<RowFile> rows;   ///< null only while segments are loaded
     std::vector<bool> row_condemned; ///< by ordinal; empty: none is
 
     mutable std::shared_mutex mutex; // guards the rest: what this session adds
@@ -79,21 +84,77 @@ struct BlobIndex::State {
         return number;
     }
 
-    void add_segment(const Segment& segment)
+    /// Returns the numbers of its packs.
+    std::vector<std::uint32_t> add_footer(const SegmentId& id, const SegmentFooter& footer)
     {
         std::vector<std::uint32_t> numbers;
-        for (const SegmentPack& pack : segment.footer.packs) {
-            numbers.push_back(add_pack(pack, segment.footer.key_records));
+        for (const SegmentPack& pack : footer.packs) {
+            numbers.push_back(add_pack(pack, footer.key_records));
         }
+        segments.push_back(id);
+        writers.emplace_back(footer.session, footer.written);
+        if (footer.checkpoint) {
+            checkpoints.push_back({footer.session, footer.written, *footer.checkpoint});
+        }
+        return numbers;
+    }
+
+    void add_segment(const SegmentId& id, Segment segment)
+    {
+        const std::vector<std::uint32_t> numbers = add_footer(id, segment.footer);
         for (const SegmentEntry& entry : segment.entries) {
             sorter->add(
                 {entry.id,
                  {numbers[entry.pack], entry.frame, entry.offset, entry.length, entry.kind}});
         }
-        writers.emplace_back(segment.footer.session, segment.footer.written);
-        if (segment.footer.checkpoint) {
-            checkpoints.push_back(
-                {segment.footer.session, segment.footer.written, *segment.footer.checkpoint});
+        segment.footer.blocks.clear();
+        footers.push_back({id, encode_segment_footer(segment.footer)});
+    }
+
+    /// False if what was kept is damaged: then this state is spent.
+    bool load_kept(Repository& repository, KeptIndex kept, const std::vector<SegmentId>& ids,
+                   std::vector<std::string>* damaged, const std::stop_token& stop)
+    {
+        for (KeptSegment& segment : kept.segments) {
+            add_footer(segment.id, decode_segment_footer(segment.footer));
+        }
+        footers = std::move(kept.segments);
+        std::vector<SegmentId> known = segments;
+        std::sort(known.begin(), known.end());
+        std::vector<SegmentId> fresh;
+        std::set_difference(ids.begin(), ids.end(), known.begin(), known.end(),
+                            std::back_inserter(fresh));
+        load_segments(repository, fresh, damaged, stop);
+        try {
+            if (segments.size() == known.size()) {
+                const bool condemns = any_condemned();
+                rows = std::make_unique<RowFile>(
+                    std::move(kept.file), std::move(kept.key), kept.rows,
+                    [&](const IndexRow& row) { note_condemned(row, condemns); });
+                finish_loading();
+            } else {
+                RowReader reader(kept.file.get(), kept.key.span(), kept.rows);
+                sort_rows(repository, Keep::yes, &reader, kept.rows);
+            }
+        } catch (const Error& error) {
+            if (error.code() == ErrorCode::storage) {
+                return false;
+            }
+            throw;
+        }
+        return true;
+    }
+
+    bool any_condemned() const
+    {
+        return std::any_of(packs.begin(), packs.end(),
+                           [](const IndexedPack& pack) { return pack.condemned; });
+    }
+
+    void note_condemned(const IndexRow& row, bool condemns)
+    {
+        if (condemns) {
+            row_condemned.push_back(packs.at(row.place.pack).condemned);
         }
     }
 
@@ -121,10 +182,9 @@ struct BlobIndex::State {
                       std::vector<std::string>* damaged, const std::stop_token& stop)
     {
         try {
-            const Segment segment = read_segment(repository, id, stop);
+            Segment segment = read_segment(repository, id, stop);
             const std::unique_lock lock(mutex);
-            add_segment(segment);
-            segments.push_back(id);
+            add_segment(id, std::move(segment));
         } catch (const Error& error) {
             const bool gone = error.code() == ErrorCode::not_found &&
                               !repository.store().stat(segment_key(id), stop);
@@ -174,19 +234,43 @@ struct BlobIndex::State {
         }
     }
 
-    void finish_loading()
+    enum class Keep { no, yes };
+
+    /// All that was added, and where given what `earlier` has, into a new file.
+    void sort_rows(Repository& repository, Keep keep, RowReader* earlier = nullptr,
+                   std::uint64_t earlier_rows = 0)
     {
-        const bool any_condemned = std::any_of(
-            packs.begin(), packs.end(), [](const IndexedPack& pack) { return pack.condemned; });
-        rows.reserve(sorter->added());
+        const bool condemns = any_condemned();
+        const KeptIndexKey key = new_kept_index_key(repository.keys());
+        rows = std::make_unique<RowFile>(temporary_folder, key.key.clone());
+        rows->reserve(sorter->added() + earlier_rows);
+        const auto add = [&](const IndexRow& row) {
+            rows->add(row);
+            note_condemned(row, condemns);
+        };
+        const IndexRow* next = earlier != nullptr ? earlier->next() : nullptr;
         sorter->drain([&](const IndexRow& row) {
-            rows.add(row);
-            if (any_condemned) {
-                row_condemned.push_back(packs[row.place.pack].condemned);
+            for (; next != nullptr && *next < row; next = earlier->next()) {
+                add(*next);
+            }
+            if (next == nullptr || *next != row) {
+                add(row);
             }
         });
+        for (; next != nullptr; next = earlier->next()) {
+            add(*next);
+        }
+        rows->finish();
+        if (keep == Keep::yes && rows->size() > 0) {
+            keep_index(repository, key, *rows, footers);
+        }
+        finish_loading();
+    }
+
+    void finish_loading()
+    {
         sorter.reset();
-        rows.finish();
+        footers = {};
         std::sort(checkpoints.begin(), checkpoints.end(),
                   [](const FoundCheckpoint& a, const FoundCheckpoint& b) {
                       return a.written < b.written;
@@ -196,7 +280,7 @@ struct BlobIndex::State {
     /// In a pack that may be relied upon, by the segments.
     bool is_stored(const BlobId& id) const
     {
-        const RowFile::Range range = rows.find(id);
+        const RowFile::Range range = rows->find(id);
         for (std::uint64_t row = range.begin; row < range.end; ++row) {
             if (row_condemned.empty() || !row_condemned[row]) {
                 return true;
@@ -217,10 +301,21 @@ std::unique_ptr<BlobIndex> BlobIndex::load(Repository& repository, const Condemn
                                            Freshness freshness, const std::stop_token& stop,
                                            std::vector<std::string>* damaged)
 {
+    const std::vector<SegmentId> ids = list_segments(repository, freshness, stop);
+    if (auto kept = read_kept_index(repository, ids)) {
+        std::unique_ptr<BlobIndex> index = make(repository, condemned);
+        std::vector<std::string> found;
+        if (index->state_->load_kept(repository, std::move(*kept), ids,
+                                     damaged != nullptr ? &found : nullptr, stop)) {
+            if (damaged != nullptr) {
+                damaged->insert(damaged->end(), found.begin(), found.end());
+            }
+            return index;
+        }
+    }
     std::unique_ptr<BlobIndex> index = make(repository, condemned);
-    State& state = *index->state_;
-    state.load_segments(repository, list_segments(repository, freshness, stop), damaged, stop);
-    state.finish_loading();
+    index->state_->load_segments(repository, ids, damaged, stop);
+    index->state_->sort_rows(repository, State::Keep::yes);
     return index;
 }
 
@@ -234,14 +329,15 @@ std::unique_ptr<BlobIndex> BlobIndex::load_with_packs(Repository& repository,
     state.load_segments(repository, list_segments(repository, Freshness::fresh, stop), &damaged,
                         stop);
     state.load_unindexed_packs(repository, stop);
-    state.finish_loading();
+    state.sort_rows(repository, State::Keep::no);
     return index;
 }
 
 std::unique_ptr<BlobIndex> BlobIndex::make(Repository& repository, const Condemned& condemned)
 {
     const std::string& cache = repository.cache_folder();
-    std::unique_ptr<BlobIndex> index(new BlobIndex(cache.empty() ? temporary_folder() : cache));
+    const bool usable = !cache.empty() && ::access(cache.c_str(), W_OK | X_OK) == 0;
+    std::unique_ptr<BlobIndex> index(new BlobIndex(usable ? cache : temporary_folder()));
     index->state_->condemned = condemned;
     return index;
 }
@@ -254,9 +350,9 @@ bool BlobIndex::contains(const BlobId& id) const
 std::vector<BlobPlace> BlobIndex::find(const BlobId& id) const
 {
     std::vector<BlobPlace> places;
-    const RowFile::Range range = state_->rows.find(id);
+    const RowFile::Range range = state_->rows->find(id);
     for (std::uint64_t number = range.begin; number < range.end; ++number) {
-        const IndexRow row = state_->rows.read(number);
+        const IndexRow row = state_->rows->read(number);
         if (row.id == id) {
             places.push_back(row.place);
         }
@@ -316,12 +412,12 @@ std::vector<IndexedFrame> BlobIndex::frames(std::uint32_t pack) const
 
 std::uint64_t BlobIndex::size() const
 {
-    return state_->rows.size();
+    return state_->rows->size();
 }
 
 std::vector<std::uint64_t> BlobIndex::ordinals(const BlobId& id) const
 {
-    const RowFile::Range range = state_->rows.find(id);
+    const RowFile::Range range = state_->rows->find(id);
     std::vector<std::uint64_t> ordinals(range.end - range.begin);
     std::iota(ordinals.begin(), ordinals.end(), range.begin);
     return ordinals;
@@ -330,7 +426,7 @@ std::vector<std::uint64_t> BlobIndex::ordinals(const BlobId& id) const
 void BlobIndex::for_each(
     const std::function<void(std::uint64_t ordinal, const BlobId&, const BlobPlace&)>& each) const
 {
-    state_->rows.for_each(
+    state_->rows->for_each(
         [&each](std::uint64_t number, const IndexRow& row) { each(number, row.id, row.place); });
 }
 

@@ -88,6 +88,32 @@ Bytes ObjectCache::get(const std::string& key, std::uint64_t limit, const std::s
     return get_again(key, limit, stop);
 }
 
+FileDescriptor ObjectCache::open_kept(const std::string& name) const
+{
+    if (folder_.empty() || bypasses_ != 0) {
+        return {};
+    }
+    return FileDescriptor(::open(path_of(name).c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
+}
+
+void ObjectCache::keep(const std::string& name, const FileDescriptor& file, std::uint64_t size)
+{
+    if (folder_.empty() || bypasses_ != 0) {
+        return;
+    }
+    const std::string path = path_of(name);
+    const std::string beside = path + "~" + random_suffix();
+    const std::string from = "/proc/self/fd/" + std::to_string(file.get());
+    if (::linkat(AT_FDCWD, from.c_str(), AT_FDCWD, beside.c_str(), AT_SYMLINK_FOLLOW) != 0) {
+        return;
+    }
+    if (std::rename(beside.c_str(), path.c_str()) != 0) {
+        ::unlink(beside.c_str());
+        return;
+    }
+    objects_.added(size);
+}
+
 Bytes ObjectCache::get_again(const std::string& key, std::uint64_t limit,
                              const std::stop_token& stop)
 {

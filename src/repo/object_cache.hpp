@@ -1,6 +1,7 @@
 #pragma once
 
 #include "base/bytes.hpp"
+#include "base/file.hpp"
 #include "repo/bounded_folder.hpp"
 #include "store/object_store.hpp"
 
@@ -41,6 +42,12 @@ public:
     private:
         ObjectCache& cache_;
     };
+
+    /// What was made of objects and kept under `name`; null: nothing, or it is not to be believed
+    /// now. Whoever reads it checks it.
+    FileDescriptor open_kept(const std::string& name) const;
+    /// Gives an unnamed file of this folder that name, in place of another. Best effort.
+    void keep(const std::string& name, const FileDescriptor& file, std::uint64_t size);
 
     const std::string& folder() const { return folder_; }
 

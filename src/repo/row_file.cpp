@@ -6,7 +6,8 @@
 #include <array>
 #include <bit>
 #include <cstring>
-#include <xxhash.h>
+#include <mutex>
+#include <utility>
 
 namespace backstay::core
 {
@@ -16,9 +17,8 @@ namespace
 
 constexpr const char* subject = "the index's temporary file";
 constexpr std::size_t block_size = 4096; // a page of memory: what a read costs anyway
-constexpr std::size_t check_size = sizeof(XXH64_hash_t);
 constexpr std::size_t row_size = 32 + 4 * 4 + 1;
-constexpr std::size_t rows_in_block = (block_size - check_size) / row_size;
+constexpr std::size_t rows_in_block = (block_size - seal_overhead) / row_size;
 constexpr std::size_t blocks_at_once = 256; ///< when they are read or written one after the other
 constexpr std::uint64_t rows_in_bucket = 16;
 
@@ -49,22 +49,110 @@ IndexRow decode_row(const std::uint8_t* from)
     return row;
 }
 
-void seal_block(std::uint8_t* block)
+/// The key seals one file, and each of its blocks once.
+Nonce nonce_of(std::uint64_t block)
 {
-    const XXH64_hash_t check = XXH3_64bits(block, block_size - check_size);
-    std::memcpy(block + block_size - check_size, &check, check_size);
+    Nonce nonce{};
+    std::memcpy(nonce.data() + nonce.size() - sizeof block, &block, sizeof block);
+    return nonce;
 }
 
-bool is_whole(const std::uint8_t* block)
+std::uint64_t blocks_of(std::uint64_t rows)
 {
-    XXH64_hash_t check = 0;
-    std::memcpy(&check, block + block_size - check_size, check_size);
-    return check == XXH3_64bits(block, block_size - check_size);
+    return (rows + rows_in_block - 1) / rows_in_block;
+}
+
+/// Whole blocks from number `first` on, opened where they lie.
+void read_blocks(int file, Cipher& cipher, std::uint64_t first, MutableByteSpan blocks)
+{
+    const std::size_t got = read_at(file, row_file_head + first * block_size, blocks, subject);
+    for (std::size_t at = 0; at < blocks.size(); at += block_size) {
+        const MutableByteSpan block = blocks.subspan(at, block_size);
+        if (at + block_size > got || !cipher.open(nonce_of(first + at / block_size), {}, block,
+                                                  block.first(block_size - seal_overhead))) {
+            throw Error(ErrorCode::storage,
+                        "does not give back what was written to it: look at the disk that holds "
+                        "the cache and temporary files",
+                        subject);
+        }
+    }
 }
 
 } // namespace
 
-RowFile::RowFile(std::string temporary_folder) : temporary_folder_(std::move(temporary_folder)) {}
+RowReader::RowReader(int file, ByteSpan key, std::uint64_t rows)
+    : file_(file), cipher_(key), rows_(rows)
+{
+}
+
+const IndexRow* RowReader::next()
+{
+    if (given_ == rows_) {
+        return nullptr;
+    }
+    constexpr std::uint64_t rows_at_once = blocks_at_once * rows_in_block;
+    const std::uint64_t at = given_ % rows_at_once;
+    if (at == 0) {
+        const std::uint64_t first = given_ / rows_in_block;
+        blocks_.resize(std::min<std::uint64_t>(blocks_at_once, blocks_of(rows_) - first) *
+                       block_size);
+        read_blocks(file_, cipher_, first, blocks_);
+    }
+    row_ = decode_row(blocks_.data() + at / rows_in_block * block_size +
+                      at % rows_in_block * row_size);
+    ++given_;
+    return &row_;
+}
+
+/// A thread takes one and brings it back.
+struct RowFile::Ciphers {
+    std::mutex mutex; // guards `idle`
+    std::vector<Cipher> idle;
+
+    Cipher take(ByteSpan key)
+    {
+        const std::lock_guard lock(mutex);
+        if (idle.empty()) {
+            return Cipher(key);
+        }
+        Cipher cipher = std::move(idle.back());
+        idle.pop_back();
+        return cipher;
+    }
+    void put(Cipher cipher)
+    {
+        const std::lock_guard lock(mutex);
+        idle.push_back(std::move(cipher));
+    }
+};
+
+RowFile::RowFile(std::string temporary_folder, Secret key)
+    : temporary_folder_(std::move(temporary_folder)), key_(std::move(key)),
+      ciphers_(std::make_unique<Ciphers>())
+{
+}
+
+RowFile::RowFile(FileDescriptor file, Secret key, std::uint64_t rows,
+                 const std::function<void(const IndexRow&)>& each)
+    : key_(std::move(key)), ciphers_(std::make_unique<Ciphers>()), file_(std::move(file)),
+      blocks_written_(blocks_of(rows))
+{
+    RowReader reader(file_.get(), key_.span(), rows);
+    prefixes_.reserve(rows);
+    while (const IndexRow* row = reader.next()) {
+        prefixes_.push_back(prefix_of(row->id));
+        each(*row);
+    }
+    make_buckets();
+}
+
+RowFile::~RowFile() = default;
+RowFile::RowFile(RowFile&&) noexcept = default;
+
+std::uint64_t RowFile::end_of(std::uint64_t rows)
+{
+    return row_file_head + blocks_of(rows) * block_size;
+}
 
 RowFile::Prefix RowFile::prefix_of(const BlobId& id)
 {
@@ -94,11 +182,15 @@ void RowFile::write_blocks()
     if (!file_) {
         file_ = open_unnamed_file(temporary_folder_);
     }
+    Cipher cipher = ciphers_->take(key_.span());
     for (std::size_t at = 0; at < blocks_.size(); at += block_size) {
-        seal_block(blocks_.data() + at);
+        const MutableByteSpan block = MutableByteSpan(blocks_).subspan(at, block_size);
+        cipher.seal(nonce_of(blocks_written_ + at / block_size), {},
+                    block.first(block_size - seal_overhead), block);
     }
+    ciphers_->put(std::move(cipher));
     try {
-        write_at(file_.get(), blocks_written_ * block_size, blocks_, subject);
+        write_at(file_.get(), row_file_head + blocks_written_ * block_size, blocks_, subject);
     } catch (const Error& error) {
         if (error.code() != ErrorCode::no_space) {
             throw;
@@ -118,6 +210,11 @@ void RowFile::finish()
         write_blocks();
         blocks_ = {};
     }
+    make_buckets();
+}
+
+void RowFile::make_buckets()
+{
     const auto bits = static_cast<unsigned>(std::bit_width(prefixes_.size() / rows_in_bucket) + 1);
     bucket_shift_ = 64 - bits;
     buckets_.reserve((std::size_t{1} << bits) + 1);
@@ -142,41 +239,21 @@ RowFile::Range RowFile::find(const BlobId& id) const
     return {static_cast<std::uint64_t>(first - begin), static_cast<std::uint64_t>(last - begin)};
 }
 
-void RowFile::read_blocks(std::uint64_t first, MutableByteSpan blocks) const
-{
-    const std::size_t got = read_at(file_.get(), first * block_size, blocks, subject);
-    for (std::size_t at = 0; at < blocks.size(); at += block_size) {
-        if (at + block_size > got || !is_whole(blocks.data() + at)) {
-            throw Error(ErrorCode::storage,
-                        "does not give back what was written to it: look at the disk that holds "
-                        "the cache and temporary files",
-                        subject);
-        }
-    }
-}
-
 IndexRow RowFile::read(std::uint64_t number) const
 {
     std::array<std::uint8_t, block_size> block{};
-    read_blocks(number / rows_in_block, block);
+    Cipher cipher = ciphers_->take(key_.span());
+    read_blocks(file_.get(), cipher, number / rows_in_block, block);
+    ciphers_->put(std::move(cipher));
     return decode_row(block.data() + number % rows_in_block * row_size);
 }
 
 void RowFile::for_each(const std::function<void(std::uint64_t number, const IndexRow&)>& each) const
 {
-    Bytes blocks;
-    for (std::uint64_t first = 0; first < blocks_written_; first += blocks_at_once) {
-        blocks.resize(std::min<std::uint64_t>(blocks_at_once, blocks_written_ - first) *
-                      block_size);
-        read_blocks(first, blocks);
-        const std::uint64_t begin = first * rows_in_block;
-        const std::uint64_t end =
-            std::min<std::uint64_t>(size(), begin + blocks.size() / block_size * rows_in_block);
-        for (std::uint64_t number = begin; number < end; ++number) {
-            const std::uint64_t at = number - begin;
-            each(number, decode_row(blocks.data() + at / rows_in_block * block_size +
-                                    at % rows_in_block * row_size));
-        }
+    RowReader reader(file_.get(), key_.span(), size());
+    std::uint64_t number = 0;
+    while (const IndexRow* row = reader.next()) {
+        each(number++, *row);
     }
 }
 
