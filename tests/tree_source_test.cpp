@@ -2,10 +2,12 @@
 
 #include "base/file.hpp"
 #include "source/file_status.hpp"
+#include "source/xattr_reader.hpp"
 #include "support/fake_view.hpp"
 #include "support/temp_dir.hpp"
 
 #include <algorithm>
+#include <cstring>
 #include <doctest/doctest.h>
 #include <fcntl.h>
 #include <functional>
@@ -984,4 +986,24 @@ TEST_CASE("a symlink with a slash behind it is the folder that it leads to")
     CHECK(root(temp / "above/inside/") == temp / "above/inside");
     CHECK(root(temp / "above/inside/../inside") == temp / "above/inside");
     CHECK(root(temp / "broken/") == temp / "broken");
+}
+
+TEST_CASE("extended attributes are read in the open folder, wherever its path leads meanwhile")
+{
+    const TempDir dir;
+    for (const char* folder : {"there", "elsewhere"}) {
+        std::filesystem::create_directories(dir / folder + "/inner");
+        if (::setxattr((dir / folder + "/inner").c_str(), "user.from", folder, std::strlen(folder),
+                       0) != 0) {
+            return; // the file system has none
+        }
+    }
+    const FileDescriptor folder(::open((dir / "there").c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    REQUIRE(folder);
+    std::filesystem::rename(dir / "there", dir / "moved");
+    std::filesystem::create_directory_symlink("elsewhere", dir / "there");
+    std::vector<Xattr> xattrs;
+    REQUIRE(read_xattrs(folder.get(), "inner", dir / "there/inner", xattrs) == 0);
+    REQUIRE(xattrs.size() == 1);
+    CHECK(equal(xattrs.front().value, as_bytes("there")));
 }

@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <climits>
 #include <fmt/format.h>
 #include <sys/xattr.h>
+#include <unistd.h>
 
 namespace backstay::core
 {
@@ -75,8 +75,9 @@ int read_all(const List& list, const Get& get, std::vector<Xattr>& xattrs)
 int read_xattrs(int folder, const std::string& name, const std::string& path,
                 std::vector<Xattr>& xattrs)
 {
-    const std::string place =
-        path.size() < PATH_MAX ? path : fmt::format("/proc/self/fd/{}/{}", folder, name);
+    // By the open folder: a symlink that is put into the path under way leads nowhere else.
+    static const bool has_proc = ::access("/proc/self/fd", X_OK) == 0;
+    const std::string place = has_proc ? fmt::format("/proc/self/fd/{}/{}", folder, name) : path;
     return read_all(
         [&](char* to, std::size_t size) { return ::llistxattr(place.c_str(), to, size); },
         [&](const char* key, void* to, std::size_t size) {
