@@ -657,18 +657,16 @@ def test_a_dump_of_15_comes_back_in_17_with_all_its_databases(place):
 
 
 def test_a_dump_of_15_comes_back_in_17_by_the_programs_of_17(place):
+    # Dumped by 15's own: Debian updates that server, and an older pg_dump 17 may write out what it does not know of it.
     place.run("init")
-    programs = ("--postgres-programs", tools("17"))
     create("upgraded")
-    backup(place, "--database", "upgraded", *programs)
-    backup_of_15 = backup(place, "--database", "upgraded")
+    backup(place, "--database", "upgraded")
     with tempfile.TemporaryDirectory(prefix="backstay-postgres-") as folder, PostgresServer(pathlib.Path(folder) / "17", "17") as new:
-        for snapshot in ("latest~1", backup_of_15["snapshot"]):
-            summary = place.summary("restore", snapshot, "--to-postgres", new.conninfo(), "--database", "upgraded", "--replace", "--jobs", "2", "--verify", *programs)
-            assert summary["problems"] == 0, summary
-            theirs = SERVER.sql("SELECT id, customer, note, doubled FROM orders ORDER BY id", "upgraded")
-            assert new.sql("SELECT id, customer, note, doubled FROM orders ORDER BY id", "upgraded") == theirs
-            assert new.tool_of("17", "pg_dump", "-d", "upgraded", "--data-only", "-t", "customers").count("name ") == 200
+        summary = place.summary("restore", "latest", "--to-postgres", new.conninfo(), "--database", "upgraded", "--jobs", "2", "--verify", "--postgres-programs", tools("17"))
+        assert summary["problems"] == 0, summary
+        theirs = SERVER.sql("SELECT id, customer, note, doubled FROM orders ORDER BY id", "upgraded")
+        assert new.sql("SELECT id, customer, note, doubled FROM orders ORDER BY id", "upgraded") == theirs
+        assert new.tool_of("17", "pg_dump", "-d", "upgraded", "--data-only", "-t", "customers").count("name ") == 200
         new.tool_of("17", "pg_amcheck", "--install-missing", "--heapallindexed", "-d", "upgraded")
 
 
