@@ -19,9 +19,10 @@ struct Stranded {
 /// each blob once.
 std::vector<Stranded> find_stranded(const BlobIndex& index, const Marks& marks);
 
-/// Copies them to new packs: frames that are needed whole as they are, others blob by blob. Throws
-/// Error{damaged} naming a blob that cannot be read anywhere.
+/// Copies them to new packs, several threads at a time: frames that are needed whole as they are,
+/// others blob by blob. Throws Error{damaged} naming a blob that cannot be read anywhere.
 PackRewriter::Stored copy_forward(BlobReader& reader, const std::vector<Stranded>& stranded,
-                                  int compression, JobContext& context);
+                                  int compression, const EngineLimits& limits,
+                                  const std::stop_token& stop);
 
 } // namespace backstay::core

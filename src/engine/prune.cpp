@@ -207,8 +207,8 @@ private:
         try {
             Marks marks(index->size());
             mark_snapshots(reader, list.snapshots, marks, demand_all(), limits_, context_);
-            copies_ =
-                copy_forward(reader, find_stranded(*index, marks), options_.compression, context_);
+            copies_ = copy_forward(reader, find_stranded(*index, marks), options_.compression,
+                                   limits_, stop_);
         } catch (const Error& error) {
             if (error.code() != ErrorCode::damaged || !has_changed(*index, list)) {
                 throw;

@@ -54,6 +54,7 @@ struct PackRewriter::State {
     {
         if (pack.empty()) {
             const ByteSpan header = pack_header();
+            pack.reserve(repository.config().pack_size + bytes.size());
             pack.assign(header.begin(), header.end());
             directory = {};
             fill_random(directory.random);
