@@ -1,5 +1,6 @@
 #include "source/archive_source.hpp"
 
+#include "format/file_flags.hpp"
 #include "format/posix_acl.hpp"
 #include "support/temp_dir.hpp"
 
@@ -184,6 +185,19 @@ TEST_CASE("entries of an archive come with their bytes and attributes")
     CHECK(read.entries.at("link").entry.link_target == "/etc/passwd");
     CHECK(read.entries.at("not\xffutf8\n").bytes == "y");
     CHECK(read.entries.at("...").bytes == "dots");
+}
+
+TEST_CASE("file flags of an archive are kept")
+{
+    const TempDir dir;
+    Maker maker(dir / "flags.tar", archive_write_set_format_pax);
+    maker.file("flagged", "x", [](archive_entry* entry) {
+        archive_entry_copy_fflags_text(entry, "nodump,noatime");
+    });
+    maker.file("plain", "x");
+    const Read read = read_archive(maker.done());
+    CHECK(read.entries.at("flagged").entry.file_flags == nodump_flag + 0x80);
+    CHECK_FALSE(read.entries.at("plain").entry.file_flags);
 }
 
 TEST_CASE("names that lead out of an archive are listed and left out, absolute ones made relative")

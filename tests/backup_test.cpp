@@ -73,7 +73,7 @@ public:
     {
         std::optional<SourceEntry> entry = MemorySource::next(lane);
         if (entry) {
-            entry->incomplete = true;
+            entry->lacks_xattrs = true;
         }
         return entry;
     }

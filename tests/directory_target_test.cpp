@@ -1347,6 +1347,28 @@ TEST_CASE("immutable files and folders are made, replaced and removed")
     all_off();
 }
 
+TEST_CASE("a flag that the file system refuses takes no other with it, and is told")
+{
+    const TempDir dir;
+    write_file(dir / "probe", "");
+    const unsigned long before = flags_of(dir / "probe");
+    if (!set_flags(dir / "probe", before | FS_NOATIME_FL | FS_SYNC_FL) ||
+        set_flags(dir / "probe", before | FS_NOCOW_FL)) {
+        MESSAGE("this file system has no flags, or all: nothing tested");
+        return;
+    }
+    FakeView view;
+    Entry file = plain("file");
+    file.file_flags = FS_NOATIME_FL | FS_SYNC_FL | FS_NOCOW_FL;
+    view.add(file, "content");
+    Told told;
+    restore(view, into(dir / "out"), told);
+    CHECK((flags_of(dir / "out/file") & (FS_NOATIME_FL | FS_SYNC_FL)) ==
+          (FS_NOATIME_FL | FS_SYNC_FL));
+    CHECK(told.all_problems().find("the file flag 'no copy on write' was not set") !=
+          std::string::npos);
+}
+
 TEST_CASE("an abandoned restore locks again what it unlocked")
 {
     const TempDir dir;

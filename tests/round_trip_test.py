@@ -1,11 +1,14 @@
 #!/usr/bin/env python3
 """Trees with every oddity, and real ones of this machine, compare equal after a round trip, by rsync, getfacl and stat: not by our own code. round_trip_test.py COMMAND"""
 
+import array
+import fcntl
 import os
 import socket
 import stat
 import subprocess
 import sys
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "support"))
 from command_line import run_all  # noqa: E402
@@ -193,7 +196,76 @@ def a_restore_over_something_else_replaces_it(place):
     assert (back / "file").read_text() == "file" and os.readlink(back / "link") == "file"
 
 
-TESTS = [odd_tree_comes_back_as_it_was, real_trees_of_this_machine_come_back, a_restore_over_something_else_replaces_it]
+GETFLAGS, SETFLAGS = 0x80086601, 0x40086602
+SYNC, NOATIME, DIRSYNC = 0x8, 0x80, 0x10000
+KEPT = 0x283C4FF
+
+
+def all_flags_of(path):
+    flags = array.array("l", [0])
+    descriptor = os.open(path, os.O_RDONLY)
+    fcntl.ioctl(descriptor, GETFLAGS, flags)
+    os.close(descriptor)
+    return flags[0]
+
+
+def flags_of(path):
+    return all_flags_of(path) & KEPT
+
+
+def set_flags(path, flags):
+    """Those of them that the file system has."""
+    for bit in (SYNC, NOATIME, DIRSYNC):
+        now = all_flags_of(path)
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            fcntl.ioctl(descriptor, SETFLAGS, array.array("l", [now & ~bit | flags & bit]))
+        except OSError:
+            assert flags & bit
+        finally:
+            os.close(descriptor)
+
+
+def file_flags_come_back(place):
+    live, back = place.path / "live", place.path / "back"
+    (live / "folder").mkdir(parents=True)
+    for name in ("flagged", "plain", "later", "folder/inside"):
+        (live / name).write_text(name)
+    wanted = {"flagged": SYNC | NOATIME, "plain": 0, "later": 0, "folder": NOATIME | DIRSYNC, "folder/inside": 0}
+    try:
+        for name, flags in wanted.items():
+            set_flags(live / name, flags)
+    except OSError:
+        print("this file system has no flags: nothing tested")
+        return
+    wanted = {name: flags_of(live / name) for name in wanted}
+    print("flags here:", {name: hex(flags) for name, flags in wanted.items()})
+    time.sleep(3.2)  # younger states are read again
+    place.run("init")
+    place.run("backup", live)
+    assert place.summary("backup", live, "--force")["entries_changed"] == 0
+    assert place.summary("backup", live)["bytes_read"] == 0  # taken over, flags and all
+    place.run("restore", f"latest:{live}", "--to", back, "--verify")
+    assert {name: flags_of(back / name) for name in wanted} == wanted
+    # What was flagged since is seen, and a restore in place takes it back.
+    set_flags(live / "later", NOATIME)
+    set_flags(live / "folder", 0)
+    changed = [r for r in place.json("verify", "latest", status=3) if r["type"] == "difference"]
+    assert sorted((r["path"][len(str(live)):], r["what"]) for r in changed) == [("folder", ["flags"]), ("later", ["flags"])], changed
+    place.run("backup", live)
+    changed = [r for r in place.json("diff", "--metadata", "latest~1", "latest") if r["type"] == "difference"]
+    assert sorted(r["what"] for r in changed if not r["path"].endswith("live")) == [["flags"], ["flags"]], changed
+    place.run("restore", f"latest~1:{live}", "--in-place")
+    assert {name: flags_of(live / name) for name in wanted} == wanted
+    # And so it is where the time of change counts for nothing.
+    place.run("backup", live, "--ignore-ctime")
+    place.run("backup", live, "--ignore-ctime")
+    remove(back)
+    place.run("restore", f"latest:{live}", "--to", back, "--verify")
+    assert {name: flags_of(back / name) for name in wanted} == wanted
+
+
+TESTS = [odd_tree_comes_back_as_it_was, real_trees_of_this_machine_come_back, a_restore_over_something_else_replaces_it, file_flags_come_back]
 
 if __name__ == "__main__":
     chosen = [test for test in TESTS if len(sys.argv) < 3 or test.__name__ in sys.argv[2:]]

@@ -118,7 +118,7 @@ private:
     {
         Seen seen;
         try {
-            if (entry.incomplete && reads) {
+            if (entry.is_incomplete() && reads) {
                 source_->complete(lane, entry.item, entry.entry);
             }
             if (reads && entry.entry.kind == EntryKind::file) {
@@ -580,7 +580,7 @@ TEST_CASE("a file whose attributes cannot be had is not taken for known the next
     write_file(temp / "file", "x");
     std::this_thread::sleep_for(std::chrono::milliseconds(3200)); // younger ones have no token
     OneFile one(temp / "file");
-    REQUIRE(one.entry.incomplete);
+    REQUIRE(one.entry.is_incomplete());
     REQUIRE_FALSE(one.entry.entry.change_token.empty());
     REQUIRE(::unlink((temp / "file").c_str()) == 0);
     one.walker.source().complete(0, one.entry.item, one.entry.entry);
@@ -832,7 +832,29 @@ TEST_CASE("files with the nodump flag are left out unless they are asked for")
     options.exclude_nodump = false;
     const Walked all = walk(options);
     REQUIRE(all.has(in(temp / "file")));
-    CHECK((all.entries.at(in(temp / "file")).entry.file_flags.value_or(0) & nodump_flag) != 0);
+    CHECK((all.entries.at(in(temp / "file")).entry.file_flags.value_or(0) & FS_NODUMP_FL) != 0);
+}
+
+TEST_CASE("flags that only an open file or folder tells are kept, and none of the file system's")
+{
+    const TempDir temp;
+    write_file(temp / "file", "x");
+    write_file(temp / "plain", "x");
+    make_folder(temp / "folder");
+    for (const char* name : {"file", "folder"}) {
+        const FileDescriptor opened(::open((temp / name).c_str(), O_RDONLY));
+        long flags = FS_NOATIME_FL | FS_SYNC_FL;
+        if (::ioctl(opened.get(), FS_IOC_SETFLAGS, &flags) != 0) {
+            MESSAGE("this file system has no such flags");
+            return;
+        }
+    }
+    const Walked all = walk(temp.path());
+    for (const char* name : {"file", "folder"}) {
+        CAPTURE(name);
+        CHECK(all.entries.at(in(temp / name)).entry.file_flags == FS_NOATIME_FL + FS_SYNC_FL);
+    }
+    CHECK(all.entries.at(in(temp / "plain")).entry.file_flags == 0U);
 }
 
 TEST_CASE("files larger than the limit are left out, and no others")

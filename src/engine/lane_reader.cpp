@@ -32,7 +32,17 @@ bool same_attributes(const Entry& a, const Entry& b)
 {
     return a.kind == b.kind && a.mode == b.mode && a.user_id == b.user_id &&
            a.group_id == b.group_id && a.modified == b.modified && a.link_target == b.link_target &&
-           a.device == b.device && a.xattrs == b.xattrs;
+           a.device == b.device && a.file_flags == b.file_flags && a.xattrs == b.xattrs;
+}
+
+/// Flags that the source tells whether the entry changed or not, and the others as they were.
+std::optional<std::uint64_t> flags_with(const SourceEntry& now, const Entry& before)
+{
+    const std::optional<std::uint64_t>& known = now.entry.file_flags;
+    if (!known || !before.file_flags) {
+        return known ? known : before.file_flags;
+    }
+    return (*known & ~now.lacked_flags) | (*before.file_flags & now.lacked_flags);
 }
 
 } // namespace
@@ -164,7 +174,7 @@ LaneReader::Change LaneReader::store(SourceEntry& entry, const std::optional<Ent
 
 void LaneReader::complete(SourceEntry& entry)
 {
-    if (entry.incomplete) {
+    if (entry.is_incomplete()) {
         source_.complete(lane_, entry.item, entry.entry);
     }
 }
@@ -194,12 +204,10 @@ bool LaneReader::take_over(SourceEntry& entry, const Entry& before)
     }
     now.content = before.content;
     now.size = before.size;
-    if (entry.incomplete) {
+    if (entry.lacks_xattrs) {
         now.xattrs = before.xattrs;
     }
-    if (!now.file_flags) {
-        now.file_flags = before.file_flags;
-    }
+    now.file_flags = flags_with(entry, before);
     return true;
 }
 

@@ -87,7 +87,7 @@ private:
         if (lies_above_a_root(path)) {
             return; // kept so that a restore can make it; what else happens in it is not ours
         }
-        if (living.incomplete) {
+        if (living.is_incomplete()) {
             source_.complete(lane, living.item, living.entry);
         }
         std::vector<std::string> what = differing_attributes(*kept, living.entry);

@@ -1,6 +1,7 @@
 #include "source/archive_source.hpp"
 
 #include "base/worker_group.hpp"
+#include "format/file_flags.hpp"
 #include "source/archive_acl.hpp"
 
 #include <algorithm>
@@ -177,6 +178,12 @@ void take_attributes(archive_entry* from, Entry& entry)
     }
     if (archive_entry_birthtime_is_set(from) != 0) {
         entry.created = time_of(archive_entry_birthtime(from), archive_entry_birthtime_nsec(from));
+    }
+    unsigned long flags = 0;
+    unsigned long removed = 0;
+    archive_entry_fflags(from, &flags, &removed);
+    if ((flags & kept_file_flags()) != 0) {
+        entry.file_flags = flags & kept_file_flags();
     }
     if (entry.kind == EntryKind::symlink) {
         entry.link_target = text_or_empty(archive_entry_symlink(from));

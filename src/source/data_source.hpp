@@ -36,14 +36,17 @@ struct ChunkPolicy {
 /// reads.
 struct SourceEntry {
     Entry entry;
-    std::uint64_t item = 0;  ///< the source's own name for it in read, next_data, release
-    bool sequential = false; ///< its bytes are read before the lane's next entry, or never
-    bool sparse = false;     ///< next_data says where data lies
-    bool incomplete = false; ///< complete() gives the rest, which the token stands for, too
+    std::uint64_t item = 0;         ///< the source's own name for it in read, next_data, release
+    bool sequential = false;        ///< its bytes are read before the lane's next entry, or never
+    bool sparse = false;            ///< next_data says where data lies
+    bool lacks_xattrs = false;      ///< complete() gives them; the token stands for them, too
+    std::uint64_t lacked_flags = 0; ///< file flags of which the same is to be said
     /// A content of the parent's of which the entry has stretches unchanged: next_kept says which.
     std::optional<Content> kept_from;
     ChunkPolicy policy;
     std::string base; ///< path in the parent for reuse and delta; empty: the same path
+
+    bool is_incomplete() const { return lacks_xattrs || lacked_flags != 0; }
 };
 
 struct SessionPlan {
@@ -93,9 +96,8 @@ public:
     /// from any lane; paths are relative to the source's root.
     virtual std::optional<SourceEntry> next(std::uint32_t lane) = 0;
 
-    /// What an incomplete entry lacks: its extended attributes. Not asked where the parent's entry
-    /// is taken over. What cannot be had is a problem, and clears the token: the next backup asks
-    /// again.
+    /// What an incomplete entry lacks. Not asked where the parent's entry is taken over. What
+    /// cannot be had is a problem, and clears the token: the next backup asks again.
     virtual void complete(std::uint32_t /*lane*/, std::uint64_t /*item*/, Entry& /*entry*/) {}
 
     /// Bytes of an entry of that lane, short or empty only at its end (a sequential one ignores no

@@ -1,10 +1,12 @@
 #include "source/file_status.hpp"
 
 #include "format/encoding.hpp"
+#include "format/file_flags.hpp"
 
 #include <cerrno>
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 
 namespace backstay::core
@@ -42,11 +44,11 @@ Timestamp time_of(const struct statx_timestamp& time)
     return {time.tv_sec, time.tv_nsec};
 }
 
-std::uint64_t flags_of(const struct statx& about)
+std::uint64_t flags_of(std::uint64_t attributes)
 {
     std::uint64_t flags = 0;
     const auto note = [&](std::uint64_t attribute, std::uint64_t flag) {
-        if ((about.stx_attributes_mask & about.stx_attributes & attribute) != 0) {
+        if ((attributes & attribute) != 0) {
             flags |= flag;
         }
     };
@@ -87,8 +89,18 @@ int read_status(int descriptor, const std::string& name, FileStatus& status)
     status.changed = time_of(about.stx_ctime);
     status.created = (about.stx_mask & STATX_BTIME) != 0 ? std::optional(time_of(about.stx_btime))
                                                          : std::nullopt;
-    status.file_flags = flags_of(about);
+    status.file_flags = flags_of(about.stx_attributes_mask & about.stx_attributes);
+    status.known_flags = flags_of(about.stx_attributes_mask);
     return 0;
+}
+
+std::optional<std::uint64_t> read_file_flags(int descriptor)
+{
+    long flags = 0; // the kernel writes an int; room for the type that the header names
+    if (::ioctl(descriptor, FS_IOC_GETFLAGS, &flags) != 0) {
+        return std::nullopt;
+    }
+    return static_cast<std::uint32_t>(flags) & kept_file_flags();
 }
 
 Bytes make_change_token(const FileStatus& status, Timestamp now)
@@ -135,7 +147,8 @@ void fill_entry(const FileStatus& status, Entry& entry)
         status.kind == EntryKind::block_device || status.kind == EntryKind::character_device;
     entry.device = special ? status.special_device : 0;
     entry.file_flags.reset();
-    if (status.file_flags != 0) {
+    const bool flagged = status.kind == EntryKind::file || status.kind == EntryKind::directory;
+    if (flagged && status.known_flags != 0) {
         entry.file_flags = status.file_flags;
     }
 }

@@ -23,8 +23,8 @@ struct FileStatus {
     Timestamp modified;
     Timestamp changed;
     std::optional<Timestamp> created;
-    std::uint64_t file_flags =
-        0; ///< those that statx tells: immutable, append only, nodump, compressed
+    std::uint64_t file_flags = 0;  ///< those of `known_flags` that it has
+    std::uint64_t known_flags = 0; ///< that this file system tells by statx: a few, or none
 
     bool is_sparse() const { return kind == EntryKind::file && blocks * 512 < size; }
     /// Same file, same state.
@@ -35,14 +35,16 @@ struct FileStatus {
 /// follows a symlink.
 int read_status(int descriptor, const std::string& name, FileStatus& status);
 
+/// All flags of an open file or folder that are kept; empty where there are none.
+std::optional<std::uint64_t> read_file_flags(int descriptor);
+
 /// What stands for a state of a file's content.
 Bytes encode_change_token(const FileStatus& status);
 /// A change token; empty if the state is so young that another change could look the same.
 Bytes make_change_token(const FileStatus& status, Timestamp now);
 
-/// An entry's attributes from it; names of owners, xattrs and the link's target are others' work.
+/// An entry's attributes from it; names of owners, flags that statx does not tell, xattrs and the
+/// link's target are others' work.
 void fill_entry(const FileStatus& status, Entry& entry);
-
-inline constexpr std::uint64_t nodump_flag = 0x40; // FS_NODUMP_FL
 
 } // namespace backstay::core

@@ -1,6 +1,7 @@
 #include "source/tree_entries.hpp"
 
 #include "base/error.hpp"
+#include "format/file_flags.hpp"
 #include "source/xattr_reader.hpp"
 
 #include <array>
@@ -26,9 +27,13 @@ std::optional<SourceEntry> TreeEntries::make(const TreeItem& item, const std::st
         entry.entry.change_token = token_of(item.status, entry.entry.path);
         entry.sparse = item.status.is_sparse();
     }
-    // A change of extended attributes sets the change time, which the token holds.
-    entry.incomplete = is_file && !walk_.options.ignore_change_time;
-    if (!entry.incomplete) {
+    // A change of extended attributes or flags sets the change time, which the token holds. Where
+    // that time counts for nothing, attributes are read by name, but flags only of what is opened.
+    entry.lacks_xattrs = is_file && !walk_.options.ignore_change_time;
+    entry.lacked_flags = is_file ? kept_file_flags() & ~item.status.known_flags : 0;
+    if (item.file) {
+        complete(item, entry.entry);
+    } else if (!entry.lacks_xattrs) {
         const int error = read_xattrs(item.folder->get(), name, place, entry.entry.xattrs);
         tell_lost_xattrs(error, item.path, entry.entry);
     }
@@ -39,7 +44,7 @@ void TreeEntries::fill(const TreeItem& item, Entry& entry)
 {
     fill_entry(item.status, entry);
     name_owners(item.status, entry);
-    add_xattrs(item, entry);
+    complete(item, entry);
 }
 
 void TreeEntries::name_owners(const FileStatus& status, Entry& entry)
@@ -48,8 +53,11 @@ void TreeEntries::name_owners(const FileStatus& status, Entry& entry)
     entry.group = walk_.names.group(status.group_id);
 }
 
-void TreeEntries::add_xattrs(const TreeItem& item, Entry& entry) const
+void TreeEntries::complete(const TreeItem& item, Entry& entry) const
 {
+    if (const std::optional<std::uint64_t> flags = read_file_flags(item.file.get())) {
+        entry.file_flags = flags;
+    }
     tell_lost_xattrs(read_xattrs(item.file.get(), entry.xattrs), item.path, entry);
 }
 

@@ -16,13 +16,15 @@ public:
     /// `walk` must outlive it.
     explicit TreeEntries(TreeWalk& walk) : walk_(walk) {}
 
-    /// `place`: a path to the item that ends in `name`. Empty: a problem was told.
+    /// `place`: a path to the item that ends in `name`. A folder is open where it may be. Empty: a
+    /// problem was told.
     std::optional<SourceEntry> make(const TreeItem& item, const std::string& name,
                                     const std::string& place);
 
     /// What `item`, open, is now.
     void fill(const TreeItem& item, Entry& entry);
-    void add_xattrs(const TreeItem& item, Entry& entry) const;
+    /// What only an open file tells: extended attributes and flags.
+    void complete(const TreeItem& item, Entry& entry) const;
 
 private:
     void name_owners(const FileStatus& status, Entry& entry);

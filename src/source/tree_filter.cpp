@@ -2,6 +2,7 @@
 
 #include "base/error.hpp"
 #include "base/file.hpp"
+#include "format/file_flags.hpp"
 
 #include <fcntl.h>
 #include <unistd.h>

@@ -12,21 +12,32 @@
 namespace backstay::core
 {
 
+FileDescriptor TreeFiles::open_quietly(const TreeItem& item, const std::string& name, int flags)
+{
+    flags |= O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
+    // Who may not leave the access time alone is told once for each owner.
+    const bool leave_time = refused_owner_ != item.status.user_id;
+    FileDescriptor opened(
+        ::openat(item.folder->get(), name.c_str(), flags | (leave_time ? O_NOATIME : 0)));
+    if (!opened && errno == EPERM && leave_time) {
+        opened = FileDescriptor(::openat(item.folder->get(), name.c_str(), flags));
+        refused_owner_ = opened ? std::optional(item.status.user_id) : refused_owner_;
+    }
+    return opened;
+}
+
+void TreeFiles::open_folder(TreeItem& item, const std::string& name)
+{
+    item.file = open_quietly(item, name, O_DIRECTORY);
+}
+
 void TreeFiles::open(TreeItem& item)
 {
     if (item.file) {
         return;
     }
     const std::string name = item.path.substr(item.path.rfind('/') + 1);
-    constexpr int flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
-    // Who may not leave the access time alone is told once for each owner.
-    const bool leave_time = refused_owner_ != item.status.user_id;
-    FileDescriptor file(
-        ::openat(item.folder->get(), name.c_str(), flags | (leave_time ? O_NOATIME : 0)));
-    if (!file && errno == EPERM && leave_time) {
-        file = FileDescriptor(::openat(item.folder->get(), name.c_str(), flags));
-        refused_owner_ = file ? std::optional(item.status.user_id) : refused_owner_;
-    }
+    FileDescriptor file = open_quietly(item, name, 0);
     constexpr const char* no_file = "became something else than a file before it was read";
     if (!file) {
         const int error = errno;

@@ -98,7 +98,7 @@ void TreeLane::complete(std::uint64_t number, Entry& entry)
         entry.change_token.clear();
         return;
     }
-    entries_.add_xattrs(item, entry);
+    entries_.complete(item, entry);
 }
 
 std::size_t TreeLane::read(std::uint64_t number, std::uint64_t offset, MutableByteSpan buffer)
@@ -183,7 +183,11 @@ std::optional<SourceEntry> TreeLane::give_seed(const std::string& path)
         return std::nullopt;
     }
     const bool walked = status.kind == EntryKind::directory && walk_seed(path, status, is_root);
-    std::optional<SourceEntry> entry = give({path, folder, status, {}}, name, place);
+    TreeItem item{path, folder, status, {}};
+    if (status.kind == EntryKind::directory) {
+        files_.open_folder(item, name);
+    }
+    std::optional<SourceEntry> entry = give(std::move(item), name, place);
     if (entry && !is_root && !walked) {
         forget_times_of_names(entry->entry);
     }
@@ -227,10 +231,12 @@ std::optional<SourceEntry> TreeLane::give_found(const std::string& name, const s
         return std::nullopt;
     }
     // A mount point is kept as an empty folder if mounts are not crossed.
+    TreeItem item{path, open_folder_, status, {}};
     if (status.kind == EntryKind::directory && stays(status, folder_.device)) {
         descend(path, status, folder_.device);
+        files_.open_folder(item, name);
     }
-    return give({path, open_folder_, status, {}}, name, path);
+    return give(std::move(item), name, path);
 }
 
 bool TreeLane::look_at(int folder, const std::string& name, const std::string& path,
@@ -258,6 +264,7 @@ std::optional<SourceEntry> TreeLane::give(TreeItem item, const std::string& name
                                           const std::string& place)
 {
     std::optional<SourceEntry> entry = entries_.make(item, name, place);
+    item.file = {}; // a folder's has told what it can
     if (entry) {
         entry->item = ++last_item_;
         items_.emplace(last_item_, std::move(item));

@@ -1,6 +1,7 @@
 #include "target/archive_export.hpp"
 
 #include "base/worker_group.hpp"
+#include "format/file_flags.hpp"
 
 #include <algorithm>
 #include <array>
@@ -102,8 +103,7 @@ void ArchiveExport::tell_what_is_lost(const Entry& entry)
     if (!entry.xattrs.empty()) {
         shortfalls_.add("the format holds no extended attributes and ACLs", entry.path, 0);
     }
-    constexpr std::uint64_t flags_of_the_file_system = 0x80000; // extents
-    if ((entry.file_flags.value_or(0) & ~flags_of_the_file_system) != 0) {
+    if ((entry.file_flags.value_or(0) & kept_file_flags()) != 0) {
         shortfalls_.add("the format holds no file flags", entry.path, 0);
     }
 }

@@ -1,5 +1,7 @@
 #include "target/attributes.hpp"
 
+#include "format/file_flags.hpp"
+
 #include <algorithm>
 #include <cerrno>
 #include <fmt/format.h>
@@ -17,11 +19,10 @@ namespace
 
 constexpr std::uint64_t lock_flags = FS_IMMUTABLE_FL | FS_APPEND_FL;
 constexpr std::uint64_t empty_file_flags = FS_NOCOW_FL | FS_COMPR_FL;
-/// What chattr(1) changes; the rest (extents, inline data, encryption…) belongs to the file system.
-constexpr std::uint64_t settable_flags = FS_SECRM_FL | FS_UNRM_FL | FS_COMPR_FL | FS_SYNC_FL |
-                                         FS_NODUMP_FL | FS_NOATIME_FL | FS_NOCOMP_FL |
-                                         FS_JOURNAL_DATA_FL | FS_NOTAIL_FL | FS_DIRSYNC_FL |
-                                         FS_TOPDIR_FL | FS_NOCOW_FL | lock_flags;
+/// How bytes are stored. Folders pass these on, and file systems set them by themselves: where an
+/// entry wishes nothing, what is there stays.
+constexpr std::uint64_t storage_flags = FS_NOCOW_FL | FS_COMPR_FL | FS_NOCOMP_FL | FS_DAX_FL;
+constexpr std::uint64_t settable_flags = kept_file_flags();
 
 constexpr std::string_view access_acl = "system.posix_acl_access";
 constexpr std::string_view default_acl = "system.posix_acl_default";
@@ -300,6 +301,9 @@ void AttributeSetter::compare_flags(Changes& changes, const Inode& inode, const 
         return;
     }
     std::uint64_t flags = wanted.file_flags.value_or(*now & settable_flags);
+    if ((flags & storage_flags) == 0) {
+        flags |= *now & storage_flags;
+    }
     changes.locks_now = *now & lock_flags;
     if (((capabilities_ >> CAP_LINUX_IMMUTABLE) & 1U) == 0 &&
         (flags & lock_flags) != changes.locks_now) {
@@ -381,10 +385,32 @@ void AttributeSetter::make(const Changes& changes, const Inode& inode, const Att
         }
     }
     if (changes.flags) {
-        told(inode.set_flags(*changes.flags), "the file flags were not set");
+        set_flags(inode, *changes.flags, path);
     }
     if (changes.modified) {
         told(inode.set_modified(*changes.modified), "the time of change was not set");
+    }
+}
+
+/// Some file systems refuse all flags for one that they do not have, others leave it out without a
+/// word.
+void AttributeSetter::set_flags(const Inode& inode, std::uint64_t flags, const std::string& path)
+{
+    inode.set_flags(flags);
+    std::uint64_t now = inode.flags().value_or(0);
+    for (const FileFlag& flag : kept_file_flag_list) {
+        if (((flags ^ now) & flag.bit) == 0) {
+            continue;
+        }
+        const int error = inode.set_flags(now ^ flag.bit);
+        if (error == 0) {
+            now = inode.flags().value_or(0);
+        }
+        if (((flags ^ now) & flag.bit) != 0) {
+            shortfalls_.add(fmt::format("the file flag '{}' was not {}", flag.name,
+                                        (flags & flag.bit) != 0 ? "set" : "removed"),
+                            path, error != 0 ? error : EOPNOTSUPP);
+        }
     }
 }
 

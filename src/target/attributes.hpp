@@ -81,6 +81,7 @@ private:
     bool may_set_xattr(const std::string& name) const;
     void make(const Changes& changes, const Inode& inode, const Attributes& wanted,
               const std::string& path);
+    void set_flags(const Inode& inode, std::uint64_t flags, const std::string& path);
     void tell(const std::string* path, const std::string& what, int system_error);
 
     const Policy policy_;
