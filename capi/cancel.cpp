@@ -1,11 +1,11 @@
 #include "guarded.hpp"
 #include "handles.hpp"
 
+#include "base/thread.hpp"
+
 #include <algorithm>
-#include <csignal>
 #include <poll.h>
 #include <sys/eventfd.h>
-#include <thread>
 #include <unistd.h>
 
 using backstay::capi::CancelState;
@@ -30,12 +30,7 @@ public:
             core::throw_system_error(errno, "cannot make an event descriptor", "",
                                      ErrorCode::internal);
         }
-        sigset_t all;
-        sigset_t before;
-        sigfillset(&all);
-        pthread_sigmask(SIG_SETMASK, &all, &before);
-        thread_ = std::thread([this] { run(); });
-        pthread_sigmask(SIG_SETMASK, &before, nullptr);
+        thread_ = core::Thread("backstay-cancel", [this] { run(); });
     }
 
     ~Watcher()
@@ -113,7 +108,7 @@ private:
     std::atomic<bool> end_{false};
     std::mutex mutex_; // guards states_
     std::vector<std::weak_ptr<CancelState>> states_;
-    std::thread thread_;
+    core::Thread thread_;
 };
 
 } // namespace

@@ -49,7 +49,7 @@ backstay_status report_current_exception(backstay_error** error) noexcept
     } catch (const std::bad_alloc&) {
         return report(error, BACKSTAY_E_NO_MEMORY, "out of memory");
     } catch (const std::system_error& e) {
-        if (e.code() == std::errc::resource_unavailable_try_again) { // what std::thread throws
+        if (e.code() == std::errc::resource_unavailable_try_again) { // what base/thread throws
             return report(error, BACKSTAY_E_NO_MEMORY,
                           "cannot start a thread: is the number of processes (ulimit -u) or the "
                           "memory of this service limited?",

@@ -3,7 +3,6 @@
 #include "base/error.hpp"
 
 #include <chrono>
-#include <csignal>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -44,17 +43,7 @@ backstay_job::backstay_job(backstay::capi::EngineRef engine, const char* operati
       queue_(engine_->limits().temporary_folder),
       context_(stop_.get_token(), [this](Record record) { take(std::move(record)); })
 {
-    sigset_t all;
-    sigset_t before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before); // signals are the host's
-    try {
-        thread_ = std::thread([this] { run(); });
-    } catch (...) {
-        pthread_sigmask(SIG_SETMASK, &before, nullptr);
-        throw;
-    }
-    pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    thread_ = backstay::core::Thread("backstay-job", [this] { run(); });
 }
 
 backstay_job::~backstay_job()

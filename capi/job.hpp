@@ -4,8 +4,9 @@
 #include "handles.hpp"
 #include "record_queue.hpp"
 
+#include "base/thread.hpp"
+
 #include <functional>
-#include <thread>
 
 /// A piece of work on a thread of its own, and its records on their way to the host.
 struct backstay_job {
@@ -47,5 +48,5 @@ private:
     backstay_status status_ = BACKSTAY_OK;
     std::unique_ptr<backstay_error, void (*)(backstay_error*)> error_{nullptr, backstay_error_free};
     std::unique_ptr<backstay_record> summary_;
-    std::thread thread_;
+    backstay::core::Thread thread_;
 };

@@ -478,6 +478,23 @@ def what_is_asked_for_and_not_there_is_told(place):
     assert_same(live, place.path / "back" / str(live)[1:])
 
 
+def a_small_stack_is_enough(place):
+    if b"__asan_" in pathlib.Path(place.command).read_bytes() or b"__tsan_" in pathlib.Path(place.command).read_bytes():
+        return  # their frames are larger
+    folder = os.open(place.path, os.O_RDONLY)
+    for name in ["live", *["a long name"] * 500]:  # longer than any path that a system call takes
+        os.mkdir(name, dir_fd=folder)
+        above, folder = folder, os.open(name, os.O_RDONLY, dir_fd=folder)
+        os.close(above)
+    os.close(os.open("leaf", os.O_CREAT | os.O_WRONLY, dir_fd=folder))
+    os.close(folder)
+    place.process_options = {"preexec_fn": lambda: resource.setrlimit(resource.RLIMIT_STACK, (65536, 65536))}
+    place.run("init")
+    assert place.summary("backup", place.path / "live")["entries"] > 500
+    for arguments in (("ls", "latest", "--recursive"), ("verify", "latest"), ("check", "--read-data"), ("restore", "latest", "--to", place.path / "back"), ("diff", "latest", "latest"), ("prune",)):
+        place.run(*arguments)
+
+
 def every_record_is_json_with_a_type(place):
     live = place.path / "live"
     make_files(live, count=3)
@@ -509,7 +526,7 @@ TESTS = [
     hard_links_of_an_archive_come_back_from_any_part_of_it, a_file_of_holes_alone_comes_back_from_an_archive, a_listed_path_can_be_typed_again,
     a_backup_killed_at_any_moment_harms_nothing, an_interrupt_ends_cleanly_with_4, damage_is_found_named_and_never_restored,
     what_is_collected_beside_a_check_is_no_damage,
-    results_that_cannot_be_written_are_no_success, what_is_asked_for_and_not_there_is_told, every_record_is_json_with_a_type, help_fits_and_manuals_come_from_the_same_tables,
+    results_that_cannot_be_written_are_no_success, what_is_asked_for_and_not_there_is_told, a_small_stack_is_enough, every_record_is_json_with_a_type, help_fits_and_manuals_come_from_the_same_tables,
 ]
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 #include "base/child_exit.hpp"
 #include "base/error.hpp"
+#include "base/thread.hpp"
 
 #include <algorithm>
 #include <array>
@@ -16,7 +17,6 @@
 #include <spawn.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include <thread>
 #include <unistd.h>
 #include <utility>
 
@@ -126,7 +126,8 @@ std::vector<std::string> environment_with(const std::vector<std::string>& change
 class ChildProcess::ErrorTail
 {
 public:
-    explicit ErrorTail(FileDescriptor from) : from_(std::move(from)), thread_([this] { drain(); })
+    explicit ErrorTail(FileDescriptor from)
+        : from_(std::move(from)), thread_("backstay-stderr", [this] { drain(); })
     {
     }
     ~ErrorTail() { join(); }
@@ -136,9 +137,7 @@ public:
     void join()
     {
         ended_ = true;
-        if (thread_.joinable()) {
-            thread_.join();
-        }
+        thread_.join();
     }
     std::string text() const
     {
@@ -183,7 +182,7 @@ private:
     std::atomic<bool> ended_{false};
     mutable std::mutex mutex_; // guards kept_
     std::string kept_;
-    std::thread thread_;
+    Thread thread_;
 };
 
 ChildProcess::ChildProcess(const ChildCommand& command) : name_(command.arguments.front())

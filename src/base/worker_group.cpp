@@ -2,8 +2,6 @@
 
 #include "base/error.hpp"
 
-#include <csignal>
-#include <pthread.h>
 #include <utility>
 
 namespace backstay::core
@@ -17,42 +15,26 @@ WorkerGroup::WorkerGroup(std::stop_token parent)
 WorkerGroup::~WorkerGroup()
 {
     stop_.request_stop();
-    for (std::thread& thread : threads_) {
-        if (thread.joinable()) {
-            thread.join();
-        }
+    for (Thread& thread : threads_) {
+        thread.join();
     }
 }
 
 void WorkerGroup::start(const std::string& name, std::function<void(std::stop_token)> body)
 {
-    sigset_t all;
-    sigset_t before;
-    sigfillset(&all);
-    ::pthread_sigmask(SIG_SETMASK, &all,
-                      &before); // inherited by the thread: signals are the host's
-    try {
-        threads_.emplace_back([this, body = std::move(body)] {
-            try {
-                body(stop_.get_token());
-            } catch (...) {
-                fail(std::current_exception());
-            }
-        });
-    } catch (...) {
-        ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
-        throw;
-    }
-    ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
-    ::pthread_setname_np(threads_.back().native_handle(), name.substr(0, 15).c_str());
+    threads_.emplace_back(name, [this, body = std::move(body)] {
+        try {
+            body(stop_.get_token());
+        } catch (...) {
+            fail(std::current_exception());
+        }
+    });
 }
 
 void WorkerGroup::join()
 {
-    for (std::thread& thread : threads_) {
-        if (thread.joinable()) {
-            thread.join();
-        }
+    for (Thread& thread : threads_) {
+        thread.join();
     }
     const std::lock_guard lock(mutex_);
     if (first_error_) {

@@ -1,11 +1,12 @@
 #pragma once
 
+#include "base/thread.hpp"
+
 #include <exception>
 #include <functional>
 #include <mutex>
 #include <stop_token>
 #include <string>
-#include <thread>
 #include <vector>
 
 namespace backstay::core
@@ -40,7 +41,7 @@ public:
 private:
     std::stop_source stop_;
     std::stop_callback<std::function<void()>> forward_;
-    std::vector<std::thread> threads_;
+    std::vector<Thread> threads_;
     std::mutex mutex_; // guards first_error_
     std::exception_ptr first_error_;
 };

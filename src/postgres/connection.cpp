@@ -2,6 +2,7 @@
 
 #include "base/error.hpp"
 #include "base/file.hpp"
+#include "base/thread.hpp"
 #include "base/worker_group.hpp"
 #include "postgres/conninfo.hpp"
 #include "postgres/refusal.hpp"
@@ -17,7 +18,6 @@
 #include <mutex>
 #include <poll.h>
 #include <sys/eventfd.h>
-#include <thread>
 #include <unistd.h>
 
 namespace backstay::core
@@ -475,7 +475,7 @@ void PostgresConnection::cancel() noexcept
         if (!shared->handle) {
             return;
         }
-        std::thread([shared] {
+        Thread("backstay-cancel", [shared] {
             std::array<char, 256> message{};
             PQcancel(shared->handle.get(), message.data(), static_cast<int>(message.size()));
             const std::lock_guard lock(shared->mutex);

@@ -5,7 +5,6 @@
 #include "base/error.hpp"
 
 #include <charconv>
-#include <csignal>
 #include <fmt/format.h>
 
 namespace backstay::core
@@ -52,15 +51,13 @@ LogStream::LogStream(PostgresConnection& connection, const Start& start)
         throw Error(ErrorCode::source, "the server does not stream its log",
                     connection_.server_name());
     }
-    sigset_t all;
-    sigset_t before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before); // signals are the host's
-    keeper_ = std::jthread([this](const std::stop_token& stop) { keep_alive(stop); });
-    pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    keeper_ = Thread("backstay-alive", [this] { keep_alive(stop_.get_token()); });
 }
 
-LogStream::~LogStream() = default;
+LogStream::~LogStream()
+{
+    stop_.request_stop();
+}
 
 void LogStream::keep_alive(const std::stop_token& stop)
 {

@@ -1,13 +1,14 @@
 #pragma once
 
+#include "base/thread.hpp"
 #include "postgres/connection.hpp"
 #include "postgres/copy_message.hpp"
 
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
+#include <stop_token>
 #include <string>
-#include <thread>
 
 namespace backstay::core
 {
@@ -71,7 +72,8 @@ private:
     std::int64_t server_time_ = 0;
     Clock::time_point last_status_;
     bool ended_ = false;
-    std::jthread keeper_; // last: it uses all of the above
+    std::stop_source stop_;
+    Thread keeper_; // last: it uses all of the above
 };
 
 } // namespace backstay::core

@@ -1,8 +1,9 @@
 #include "source/owner_names.hpp"
 
-#include <array>
+#include <cerrno>
 #include <grp.h>
 #include <pwd.h>
+#include <vector>
 
 namespace backstay::core
 {
@@ -10,26 +11,34 @@ namespace backstay::core
 namespace
 {
 
-using Buffer = std::array<char, 65536>; // a group's members may be many
+constexpr std::size_t first_buffer = 4096;
+constexpr std::size_t largest_buffer = 1 << 22; // a group with very many members
+
+/// Calls getpwuid_r or getgrgid_r with a buffer that is large enough; the name is `field`. Empty if
+/// there is none.
+template <typename Record, typename Call>
+std::string find_name(std::uint32_t id, char* Record::*field, Call call)
+{
+    for (std::size_t size = first_buffer; size <= largest_buffer; size *= 4) {
+        std::vector<char> buffer(size);
+        Record record{};
+        Record* found = nullptr;
+        const int error = call(id, &record, buffer.data(), buffer.size(), &found);
+        if (error != ERANGE) {
+            return error == 0 && found != nullptr ? found->*field : "";
+        }
+    }
+    return "";
+}
 
 std::string look_up_user(std::uint32_t id)
 {
-    Buffer buffer;
-    passwd entry{};
-    passwd* found = nullptr;
-    return ::getpwuid_r(id, &entry, buffer.data(), buffer.size(), &found) == 0 && found != nullptr
-               ? found->pw_name
-               : "";
+    return find_name(id, &passwd::pw_name, ::getpwuid_r);
 }
 
 std::string look_up_group(std::uint32_t id)
 {
-    Buffer buffer;
-    group entry{};
-    group* found = nullptr;
-    return ::getgrgid_r(id, &entry, buffer.data(), buffer.size(), &found) == 0 && found != nullptr
-               ? found->gr_name
-               : "";
+    return find_name(id, &group::gr_name, ::getgrgid_r);
 }
 
 template <typename LookUp>
