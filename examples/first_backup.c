@@ -60,11 +60,11 @@ int main(int argc, char** argv)
              backstay_options_add_bytes(where, "path", argv[4], BACKSTAY_NUL, &error) ||
              backstay_target_open_directory(engine, where, &folder, &error) ||
              backstay_restore_start(snapshot, "", 0, folder, NULL, NULL, &job, &error);
-    if (failed) {
-        fprintf(stderr, "%s\n",
-                error ? backstay_error_message(error)
-                      : "usage: first_backup REPOSITORY KEY-FILE FOLDER TARGET");
-    } else {
+    if (argc != 5) {
+        fputs("usage: first_backup REPOSITORY KEY-FILE FOLDER TARGET\n", stderr);
+    } else if (error) {
+        fprintf(stderr, "%s\n", backstay_error_message(error));
+    } else if (!failed) { /* else finish() has told */
         status |= finish(job);
     }
     backstay_error_free(error), backstay_target_free(folder), backstay_options_free(where);

@@ -20,6 +20,8 @@ for example in (c_example, cpp_example):
         (place / "key").write_bytes(os.urandom(32))
         environment = dict(os.environ, XDG_CACHE_HOME=str(place / "cache"))
         subprocess.run([example, place / "repository", place / "key", live, place / "back"], check=True, env=environment, stdout=subprocess.DEVNULL)
+        failed = subprocess.run([example, place / "another", place / "key", place / "nowhere", place / "none"], check=False, env=environment, capture_output=True, text=True)
+        assert failed.returncode == 1 and "to be saved" in failed.stderr and "usage" not in failed.stderr, failed.stderr
         restored = place / "back" / str(live)[1:]
         for name in ("a", "b with blanks"):
             assert filecmp.cmp(live / name, restored / name, shallow=False), f"{example}: {name} differs"
