@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """The command as people and scripts use it: words, exit statuses, records, faults, kill -9. command_test.py COMMAND"""
 
+import io
 import json
 import os
 import pathlib
@@ -10,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tarfile
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "support"))
@@ -333,6 +335,22 @@ def hard_links_of_an_archive_come_back_from_any_part_of_it(place):
         assert made and all(path.read_text() == "bytes" and path.stat().st_nlink == names for path in made), (part, options, made)
 
 
+def an_entry_below_no_folder_fails_no_import(place):
+    with tarfile.open(place.path / "in.tar", "w") as archive:
+        for name, kind in (("link", tarfile.SYMTYPE), ("link/in", tarfile.REGTYPE), ("link/sub/in", tarfile.REGTYPE), ("file", tarfile.REGTYPE), ("file/in", tarfile.REGTYPE), ("z", tarfile.REGTYPE)):
+            entry = tarfile.TarInfo(name)
+            entry.type, entry.linkname, entry.size = kind, "/etc" if kind == tarfile.SYMTYPE else "", 2 if kind == tarfile.REGTYPE else 0
+            archive.addfile(entry, io.BytesIO(b"ab"))
+    place.run("init")
+    records = place.json("import", place.path / "in.tar", status=3)
+    problems = [(r["source"], r["path"]) for r in records if r["type"] == "problem"]
+    assert problems == [("archive", "file/in"), ("archive", "link/in"), ("archive", "link/sub/in")], problems
+    place.run("restore", "latest:archive", "--to", place.path / "back", "--verify")
+    assert sorted(os.listdir(place.path / "back")) == ["file", "link", "z"]
+    assert os.readlink(place.path / "back" / "link") == "/etc" and (place.path / "back" / "file").read_text() == "ab"
+    place.run("check", "--read-data")
+
+
 def a_file_of_holes_alone_comes_back_from_an_archive(place):
     live = place.path / "live"
     live.mkdir()
@@ -523,7 +541,7 @@ TESTS = [
     main_job_runs_end_to_end, a_backup_without_changes_reads_nothing, attributes_set_between_two_backups_are_kept, standard_input_and_commands_become_streams,
     unreadable_files_are_listed_and_the_status_is_3, wrong_usage_is_2_and_names_the_nearest_word, an_empty_value_takes_no_other_word_for_itself, wrong_keys_and_places_are_refused_clearly,
     retention_keeps_what_it_says_and_pins_are_kept, a_clock_that_was_ahead_displaces_nothing, a_symlink_is_no_way_to_lose_a_folder, excludes_are_as_in_gitignore, in_place_restores_only_what_differs, a_huge_hole_costs_no_time, archives_go_out_and_in,
-    hard_links_of_an_archive_come_back_from_any_part_of_it, a_file_of_holes_alone_comes_back_from_an_archive, a_listed_path_can_be_typed_again,
+    hard_links_of_an_archive_come_back_from_any_part_of_it, an_entry_below_no_folder_fails_no_import, a_file_of_holes_alone_comes_back_from_an_archive, a_listed_path_can_be_typed_again,
     a_backup_killed_at_any_moment_harms_nothing, an_interrupt_ends_cleanly_with_4, damage_is_found_named_and_never_restored,
     what_is_collected_beside_a_check_is_no_damage,
     results_that_cannot_be_written_are_no_success, what_is_asked_for_and_not_there_is_told, a_small_stack_is_enough, every_record_is_json_with_a_type, help_fits_and_manuals_come_from_the_same_tables,

@@ -183,6 +183,15 @@ private:
         group.join();
     }
 
+    /// `path`: in the tree, whose first name is the source's.
+    void tell_of_entry(std::string_view path, const char* message)
+    {
+        const std::size_t slash = std::min(path.find('/'), path.size());
+        const std::string below(path.substr(std::min(slash + 1, path.size())));
+        tell({std::string(path.substr(0, slash)), below,
+              static_cast<std::int32_t>(ErrorCode::source), message});
+    }
+
     void tell(ProblemRecord problem)
     {
         for (const BackupSource& source : sources_) {
@@ -221,11 +230,15 @@ private:
         sorter.drain(
             [&](ByteSpan encoded) {
                 throw_if_stopped(context_.stop());
-                tree.add(encoded);
+                const std::string_view path = peek_entry(encoded).path;
+                if (tree.lies_below_no_folder(path)) {
+                    tell_of_entry(path, "lies below what is no folder: left out");
+                } else {
+                    tree.add(encoded);
+                }
             },
             [&](const std::string& path) {
-                problems_.add({"", path, static_cast<std::int32_t>(ErrorCode::source),
-                               "came more than once: the last is kept"});
+                tell_of_entry(path, "came more than once: the last is kept");
             });
         record_.root = tree.finish();
         record_.problems = problems_.store(*lane);
@@ -325,6 +338,9 @@ private:
 Record run_backup(Repository& repository, std::vector<BackupSource> sources,
                   const BackupOptions& options, const EngineLimits& limits, JobContext& context)
 {
+    // Each source finds its parent unreadable once at most, and is read whole from then on: so
+    // there are no more new beginnings than sources, and the last attempt's failure is the
+    // backup's.
     for (std::size_t i = 0; i < sources.size(); ++i) {
         try {
             return BackupRun(repository, sources, options, limits, context).run();

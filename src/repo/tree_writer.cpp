@@ -126,11 +126,16 @@ struct TreeWriter::State {
         if (!last_path.empty() && !path_less(last_path, path)) {
             refuse("entries of a tree come in order, each path once");
         }
-        // Nothing comes between a path and what is below it.
-        if (!last_is_folder && !last_path.empty() && path.size() > last_path.size() &&
-            path[last_path.size()] == '/' && path.starts_with(last_path)) {
+        if (lies_below_no_folder(path)) {
             refuse("lies below something that is no folder");
         }
+    }
+
+    /// Nothing comes between a path and what is below it.
+    bool lies_below_no_folder(std::string_view path) const
+    {
+        return !last_is_folder && !last_path.empty() && path.size() > last_path.size() &&
+               path[last_path.size()] == '/' && path.starts_with(last_path);
     }
 
     /// Closes the open folders that `path` does not lie in.
@@ -295,6 +300,11 @@ void TreeWriter::add(const Entry& entry)
     Encoder to(encoded);
     encode_entry(to, entry);
     add(encoded);
+}
+
+bool TreeWriter::lies_below_no_folder(std::string_view path) const
+{
+    return state_->lies_below_no_folder(path);
 }
 
 Subtree TreeWriter::finish()

@@ -4,6 +4,7 @@
 #include "repo/blob_writer.hpp"
 
 #include <memory>
+#include <string_view>
 
 namespace backstay::core {
 
@@ -17,6 +18,8 @@ public:
     void add(ByteSpan encoded);
     /// The same of one that is not encoded, and may be out of bounds: Error{invalid}.
     void add(const Entry& entry);
+    /// Whether it lies below what was added last, which is no folder: add() would refuse it.
+    bool lies_below_no_folder(std::string_view path) const;
     /// The root's page and totals. Requires: no more entries.
     Subtree finish();
 
