@@ -4,8 +4,6 @@
 #include "base/error.hpp"
 #include "base/file.hpp"
 
-#include <algorithm>
-
 namespace backstay::capi
 {
 
@@ -18,13 +16,15 @@ using core::Secret;
 
 constexpr std::size_t max_secret_file = 1 << 20;
 
-/// The first line, without its end.
-Secret first_line(core::ByteSpan bytes)
+/// All but one line end behind it: whatever can be a passphrase can be given through a file.
+Secret without_line_end(core::ByteSpan bytes)
 {
-    const auto end = std::find(bytes.begin(), bytes.end(), static_cast<std::uint8_t>('\n'));
-    std::size_t size = static_cast<std::size_t>(end - bytes.begin());
-    if (size > 0 && bytes[size - 1] == '\r') {
+    std::size_t size = bytes.size();
+    if (size > 0 && bytes[size - 1] == '\n') {
         --size;
+        if (size > 0 && bytes[size - 1] == '\r') {
+            --size;
+        }
     }
     return Secret::copy_of(bytes.first(size));
 }
@@ -32,10 +32,10 @@ Secret first_line(core::ByteSpan bytes)
 Secret passphrase_from_file(const std::string& path)
 {
     core::Bytes bytes = core::read_small_file(path, max_secret_file);
-    Secret secret = first_line(bytes);
+    Secret secret = without_line_end(bytes);
     core::wipe(bytes);
     if (secret.empty()) {
-        throw Error(ErrorCode::invalid, "the first line of the passphrase file is empty", path);
+        throw Error(ErrorCode::invalid, "the passphrase file is empty", path);
     }
     return secret;
 }
@@ -43,7 +43,7 @@ Secret passphrase_from_file(const std::string& path)
 Secret passphrase_from_command(const std::string& command, const std::stop_token& stop)
 {
     core::Bytes output = core::run_for_output(core::split_words(command), max_secret_file, stop);
-    Secret secret = first_line(output);
+    Secret secret = without_line_end(output);
     core::wipe(output);
     if (secret.empty()) {
         throw Error(ErrorCode::invalid, "the passphrase command printed no passphrase", command);

@@ -1,12 +1,9 @@
 #include "operation_options.hpp"
 
 #include "base/error.hpp"
-#include "base/file.hpp"
-#include "base/size_text.hpp"
+#include "engine/option_forms.hpp"
+#include "list_file.hpp"
 
-#include <algorithm>
-#include <charconv>
-#include <fmt/format.h>
 #include <set>
 
 namespace backstay::capi
@@ -19,79 +16,11 @@ using core::Error;
 using core::ErrorCode;
 using core::OptionSet;
 
-constexpr std::size_t max_pattern_file = 64 * core::MiB;
-
-std::vector<std::string> split(std::string_view text, char separator)
-{
-    std::vector<std::string> parts;
-    while (!text.empty()) {
-        const std::size_t end = std::min(text.find(separator), text.size());
-        if (end > 0) {
-            parts.emplace_back(text.substr(0, end));
-        }
-        text.remove_prefix(std::min(end + 1, text.size()));
-    }
-    return parts;
-}
-
-std::vector<std::string> group_by_of(const OptionSet& set)
-{
-    std::vector<std::string> names = split(set.text("group-by"), ',');
-    for (std::string& name : names) {
-        if (name == "paths" || name == "hosts" || name == "tags") {
-            name.pop_back();
-        }
-        if (name != "host" && name != "path" && name != "tag") {
-            throw Error(ErrorCode::invalid,
-                        fmt::format("group-by takes host, path and tag, not '{}'", name),
-                        "group-by");
-        }
-    }
-    return names;
-}
-
-std::vector<std::string> patterns_of_file(const std::string& path)
-{
-    const core::Bytes bytes = core::read_small_file(path, max_pattern_file);
-    std::vector<std::string> lines = split(core::as_text(bytes), '\n');
-    lines.erase(std::remove_if(lines.begin(), lines.end(),
-                               [](const std::string& line) { return line.front() == '#'; }),
-                lines.end());
-    return lines;
-}
-
 double seconds_of(const core::Duration& duration)
 {
     constexpr double days_a_month = 30.436875; // a Gregorian month on average
     return static_cast<double>(duration.seconds) +
            static_cast<double>(duration.months) * days_a_month * 86400;
-}
-
-/// "5%", "1GiB" or "unlimited".
-void set_max_unused(const std::string& text, core::PruneOptions& options)
-{
-    if (text == "unlimited") {
-        options.max_unused_bytes = UINT64_MAX;
-        return;
-    }
-    if (text.ends_with('%')) {
-        double percent = 0;
-        const char* last = text.data() + text.size() - 1;
-        const auto [end, failed] = std::from_chars(text.data(), last, percent);
-        if (failed == std::errc() && end == last && percent >= 0 && percent < 100) {
-            options.max_unused_fraction = percent / 100;
-            return;
-        }
-    } else if (const auto bytes = core::parse_size(text); bytes) {
-        options.max_unused_bytes = *bytes;
-        return;
-    }
-    throw Error(
-        ErrorCode::invalid,
-        fmt::format(
-            "option 'max-unused' takes a size, a percentage below 100% or 'unlimited', not '{}'",
-            text),
-        "max-unused");
 }
 
 core::ThawOptions thaw_options(const OptionSet& set)
@@ -143,12 +72,12 @@ core::SnapshotChange change_of(const OptionSet& set, const core::Snapshot& snaps
         }
         for (const char* key : {"set", "add"}) {
             for (const std::string& given : set.texts(key)) {
-                const std::vector<std::string> each = split(given, ',');
+                const std::vector<std::string> each = core::split_text(given, ',');
                 tags.insert(each.begin(), each.end());
             }
         }
         for (const std::string& given : set.texts("remove")) {
-            for (const std::string& tag : split(given, ',')) {
+            for (const std::string& tag : core::split_text(given, ',')) {
                 tags.erase(tag);
             }
         }
@@ -171,7 +100,7 @@ core::BackupOptions backup_options(const OptionSet& set)
 {
     core::BackupOptions options;
     for (const std::string& given : set.texts("tag")) {
-        for (std::string& tag : split(given, ',')) {
+        for (std::string& tag : core::split_text(given, ',')) {
             options.tags.push_back(std::move(tag));
         }
     }
@@ -185,11 +114,6 @@ core::BackupOptions backup_options(const OptionSet& set)
     options.dry_run = set.flag("dry-run");
     options.list = set.flag("list");
     options.list_changes = set.text("filter");
-    if (options.list_changes.find_first_not_of("NMU") != std::string::npos) {
-        throw Error(ErrorCode::invalid,
-                    fmt::format("filter takes letters of NMU, not '{}'", options.list_changes),
-                    "filter");
-    }
     return options;
 }
 
@@ -198,7 +122,7 @@ core::RestoreOptions restore_options(const OptionSet& set)
     core::RestoreOptions options;
     options.include = set.texts("include");
     for (const std::string& file : set.texts("include-file")) {
-        const std::vector<std::string> patterns = patterns_of_file(file);
+        const std::vector<std::string> patterns = lines_of_file(file);
         options.include.insert(options.include.end(), patterns.begin(), patterns.end());
     }
     options.exclude = set.texts("exclude");
@@ -215,7 +139,7 @@ core::SnapshotsOptions snapshots_options(const OptionSet& set)
     core::SnapshotsOptions options;
     options.filter = filter_of(set);
     options.latest = static_cast<unsigned>(set.number("latest"));
-    options.group_by = group_by_of(set);
+    options.group_by = core::groups_of(set.text("group-by"));
     return options;
 }
 
@@ -244,7 +168,7 @@ core::CheckOptions check_options(const OptionSet& set)
 core::PruneOptions prune_options(const OptionSet& set)
 {
     core::PruneOptions options;
-    set_max_unused(set.text("max-unused"), options);
+    core::set_unused_limit(set.text("max-unused"), options);
     options.max_repack_bytes = set.size("max-repack-size");
     options.wait = set.flag("wait");
     options.fence_after =
@@ -276,7 +200,7 @@ core::ForgetOptions forget_options(const OptionSet& set)
     policy.within_quarterly = set.duration("keep-within-quarterly");
     policy.within_yearly = set.duration("keep-within-yearly");
     policy.tags = set.texts("keep-tag");
-    policy.group_by = group_by_of(set);
+    policy.group_by = core::groups_of(set.text("group-by"));
     if (policy.empty() == options.snapshots.empty()) {
         throw Error(ErrorCode::invalid,
                     policy.empty()

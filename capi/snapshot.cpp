@@ -4,6 +4,7 @@
 #include "visible_struct.hpp"
 
 #include "engine/listing.hpp"
+#include "engine/retention.hpp"
 
 #include <algorithm>
 
@@ -95,10 +96,13 @@ void fill_entry(backstay_entry* out, const Entry& entry, std::vector<backstay_xa
 namespace
 {
 
-void set_record(backstay_snapshot& handle)
+void set_record(backstay_snapshot& handle, const std::string& notice)
 {
-    handle.record.reset(
-        backstay::capi::new_record(backstay::core::snapshot_record(handle.snapshot)));
+    Record record = backstay::core::snapshot_record(handle.snapshot);
+    if (!notice.empty()) {
+        record.set("notice", notice);
+    }
+    handle.record.reset(backstay::capi::new_record(std::move(record)));
 }
 
 /// E_CLOSED, E_FORKED for what hangs on a repository; nothing for a view lent to a callback.
@@ -145,7 +149,8 @@ backstay_status backstay_snapshot_open(backstay_repository* repository, const ch
         auto handle = std::make_unique<backstay_snapshot>();
         handle->repository = state;
         handle->snapshot = backstay::core::find_snapshot(list, &need(name, "name"), wanted);
-        set_record(*handle);
+        set_record(*handle, backstay::core::notice_about(name, handle->snapshot,
+                                                         state->open().clock().now()));
         need(snapshot, "snapshot") = handle.release();
         return BACKSTAY_OK;
     });
@@ -171,7 +176,7 @@ backstay_status backstay_snapshot_edit(backstay_snapshot* snapshot, const backst
         snapshot->snapshot =
             backstay::core::find_snapshot(list, snapshot->snapshot.record.id.hex(),
                                           backstay::core::SnapshotFilter{{}, {}, {}, ""});
-        set_record(*snapshot);
+        set_record(*snapshot, "");
         return BACKSTAY_OK;
     });
 }

@@ -1,9 +1,9 @@
 #include "guarded.hpp"
 #include "handles.hpp"
 #include "host_source.hpp"
+#include "list_file.hpp"
 #include "visible_struct.hpp"
 
-#include "base/file.hpp"
 #include "postgres/connection.hpp"
 #include "postgres/conninfo.hpp"
 #include "source/archive_source.hpp"
@@ -16,12 +16,10 @@
 #include <chrono>
 #include <fmt/format.h>
 #include <span>
-#include <unistd.h>
 
 using backstay::capi::EngineRef;
 using backstay::capi::guarded;
 using backstay::capi::need;
-using backstay::core::Bytes;
 using backstay::core::DataSource;
 using backstay::core::Error;
 using backstay::core::ErrorCode;
@@ -31,45 +29,6 @@ using backstay::core::TreeSourceOptions;
 
 namespace
 {
-
-constexpr std::size_t max_list_file = 256 * backstay::core::MiB;
-
-/// The pieces of a file between separators, without empty ones.
-std::vector<std::string> split_file(const std::string& path, char separator)
-{
-    const Bytes bytes = backstay::core::read_small_file(path, max_list_file);
-    std::string_view rest = backstay::core::as_text(bytes);
-    std::vector<std::string> pieces;
-    while (!rest.empty()) {
-        const std::size_t end = std::min(rest.find(separator), rest.size());
-        if (end > 0) {
-            pieces.emplace_back(rest.substr(0, end));
-        }
-        rest.remove_prefix(std::min(end + 1, rest.size()));
-    }
-    return pieces;
-}
-
-/// Lines of a file of paths or patterns; a byte order mark at its beginning and a carriage return
-/// at the end of a line go, lines that begin with '#' are comments.
-std::vector<std::string> lines_of(const std::string& path)
-{
-    constexpr std::string_view byte_order_mark = "\xef\xbb\xbf";
-    std::vector<std::string> lines = split_file(path, '\n');
-    if (!lines.empty() && lines.front().starts_with(byte_order_mark)) {
-        lines.front().erase(0, byte_order_mark.size());
-    }
-    std::vector<std::string> kept;
-    for (std::string& line : lines) {
-        if (line.ends_with('\r')) {
-            line.pop_back();
-        }
-        if (!line.empty() && line.front() != '#') {
-            kept.push_back(std::move(line));
-        }
-    }
-    return kept;
-}
 
 void append(std::vector<std::string>& to, std::vector<std::string> more)
 {
@@ -81,14 +40,14 @@ TreeSourceOptions tree_options(const OptionSet& set, unsigned lanes)
     TreeSourceOptions options;
     options.roots = set.texts("path");
     for (const std::string& file : set.texts("files-from")) {
-        append(options.roots, lines_of(file));
+        append(options.roots, backstay::capi::lines_of_file(file));
     }
     for (const std::string& file : set.texts("files-from-raw")) {
-        append(options.roots, split_file(file, '\0'));
+        append(options.roots, backstay::capi::items_of_file(file));
     }
     options.excludes = set.texts("exclude");
     for (const std::string& file : set.texts("exclude-file")) {
-        append(options.excludes, lines_of(file));
+        append(options.excludes, backstay::capi::lines_of_file(file));
     }
     options.excludes_ignoring_case = set.texts("iexclude");
     options.exclude_if_present = set.texts("exclude-if-present");

@@ -134,8 +134,61 @@ def wrong_usage_is_2_and_names_the_nearest_word(place):
     place.run("init")
     place.run("forget", status=2)
     place.run("prune", "--max-unused", "lots", status=2)
+    place.run("diff", "latest", status=2)
+    assert "needs B" in place.stderr, place.stderr
+    place.run("export", "latest", "-o", status=2)
+    assert "-o needs FILE" in place.stderr, place.stderr
     record = place.json("forget", status=2)[-1]
     assert record["type"] == "summary" and record["error"]["code"] == "invalid", record
+
+
+def a_value_that_cannot_be_is_refused_before_anything_is_opened(place):
+    """There is no repository: whoever opened it would fail with 1."""
+    long_text = "x" * 70_000
+    for arguments, word in [
+        (("--color", "maybe", "ls", "latest"), "auto, always, never"), (("--color", "alway", "ls", "latest"), "'always'"),
+        (("--memory", "1", "ls", "latest"), "32.0 MiB"), (("--threads", "many", "ls", "latest"), "threads"), (("--s3-addressing", "x", "ls", "latest"), "virtual"),
+        (("backup", "/etc", "--exclude", "[a"), "'['"), (("backup", "/etc", "--iexclude", "a\\"), "iexclude"), (("backup", "/etc", "--exclude-if-present", "a/b"), "'a/b'"),
+        (("backup", "/etc", "--exclude-larger-than", "1q"), "1q"), (("backup", "/etc", "--tag", "a\nb"), "tag"), (("backup", "/etc", "--tag", "ok," + long_text), "256"),
+        (("backup", "/etc", "--comment", long_text), "comment"), (("backup", "/etc", "--time", "soon"), "soon"), (("backup", "/etc", "--filter", "X"), "'X'"),
+        (("restore", "latest", "--to", "x", "--include", "[a"), "'['"), (("restore", "latest", "--to", "x", "--exclude", "a\\"), "exclude"), (("restore", "latest", "--to", "x", "--overwrite", "x"), "if-newer"),
+        (("find", "--tag", "", "x"), "tag"), (("find", "[a"), "'['"), (("snapshots", "--group-by", "x"), "host, path and tag"), (("snapshots", "--kind", "x"), "backup, log, all"),
+        (("forget", "--keep-last", "x"), "keep-last"), (("forget", "--keep-within", "3x"), "3x"), (("forget", "--tag", "", "--keep-last", "1"), "every snapshot"), (("forget", "--keep-last", "1", "--max-unused", "x"), "max-unused"),
+        (("prune", "--max-unused", "lots"), "lots"), (("prune", "--fence-after", "x"), "fence-after"), (("check", "--read-data=101"), "101"), (("scrub", "--percent=x"), "percent"), (("list", "pack"), "'packs'"),
+        (("tag", "latest", "--add", "a\nb"), "add"), (("export", "latest", "--format", "rar", "-o", "x"), "tar.zst"),
+    ]:
+        place.run(*arguments, status=2)
+        assert word in place.stderr and len(place.stderr) < 1000, (arguments, place.stderr)
+    (place.path / "patterns").write_text("fine\n[a\n")
+    place.run("backup", "/etc", "--exclude-file", place.path / "patterns", status=2)
+    assert not os.path.exists(place.environment["BACKSTAY_REPOSITORY"])
+
+
+def lists_come_from_standard_input(place):
+    live = place.path / "live"
+    make_files(live, count=6)
+    place.run("init")
+    place.run("backup", "--files-from", "-", stdin=f"# two of three\n{live}/folder 0\r\n\n{live}/folder 1\n".encode())
+    assert place.json("snapshots")[-2]["paths"] == [f"{live}/folder 0", f"{live}/folder 1"]
+    place.run("backup", "--files-from-raw", "-", stdin=f"{live}/folder 2\0".encode())
+    assert place.json("snapshots")[-2]["paths"] == [f"{live}/folder 2"]
+    place.run("backup", "--files-from", "-", stdin=b"# nothing\n", status=2)
+    place.run("backup", live, "--exclude-file", "-", stdin=b"folder 1\n")
+    assert not any("folder 1" in r["path"] for r in place.json("ls", "latest", "--recursive")[:-1])
+    place.run("restore", f"latest:{live}", "--to", place.path / "back", "--include-file", "-", stdin=b"folder 0\r\n")
+    assert os.listdir(place.path / "back") == ["folder 0"]
+
+
+def a_passphrase_may_hold_a_line_end(place):
+    secret = place.path / "secret"
+    for passphrase, text in ((b"two\nlines", b"two\nlines\n"), (b"end\n", b"end\n\n"), (b"plain", b"plain\r\n"), (b"bare", b"bare")):
+        shutil.rmtree(place.environment["BACKSTAY_REPOSITORY"], ignore_errors=True)
+        secret.write_bytes(text)
+        by_value = {"BACKSTAY_KEY_FILE": "", "BACKSTAY_PASSPHRASE": os.fsdecode(passphrase)}
+        by_file = {"BACKSTAY_KEY_FILE": "", "BACKSTAY_PASSPHRASE_FILE": str(secret)}
+        place.run("init", environment=by_value)
+        place.run("snapshots", environment=by_file)
+        place.run("snapshots", "--passphrase-command", f"cat '{secret}'", environment={"BACKSTAY_KEY_FILE": ""})
 
 
 def an_empty_value_takes_no_other_word_for_itself(place):
@@ -213,6 +266,12 @@ def a_clock_that_was_ahead_displaces_nothing(place):
         kept = [r["time"][:10] for r in decisions if r["keep"]]
         assert kept[-2:] == ["2026-01-04", "2099-01-01"], decisions
         assert "2026-01-01" not in kept, decisions
+    assert "2099-01-01" in place.json("ls", "latest")[0]["message"]
+    for arguments in (("ls", "latest"), ("find", "x", "--snapshot", "latest"), ("stats", "latest"), ("restore", "latest", "--to", place.path / "back"), ("diff", "latest~1", "latest"), ("pin", "latest"), ("unpin", "latest")):
+        place.run(*arguments)
+        assert "still to come" in place.stderr and place.environment["BACKSTAY_REPOSITORY"] not in place.stderr, (arguments, place.stderr)
+    place.run("ls", "latest~1")
+    assert "still to come" not in place.stderr
 
 
 def a_symlink_is_no_way_to_lose_a_folder(place):
@@ -539,7 +598,7 @@ def help_fits_and_manuals_come_from_the_same_tables(place):
 
 TESTS = [
     main_job_runs_end_to_end, a_backup_without_changes_reads_nothing, attributes_set_between_two_backups_are_kept, standard_input_and_commands_become_streams,
-    unreadable_files_are_listed_and_the_status_is_3, wrong_usage_is_2_and_names_the_nearest_word, an_empty_value_takes_no_other_word_for_itself, wrong_keys_and_places_are_refused_clearly,
+    unreadable_files_are_listed_and_the_status_is_3, wrong_usage_is_2_and_names_the_nearest_word, a_value_that_cannot_be_is_refused_before_anything_is_opened, lists_come_from_standard_input, a_passphrase_may_hold_a_line_end, an_empty_value_takes_no_other_word_for_itself, wrong_keys_and_places_are_refused_clearly,
     retention_keeps_what_it_says_and_pins_are_kept, a_clock_that_was_ahead_displaces_nothing, a_symlink_is_no_way_to_lose_a_folder, excludes_are_as_in_gitignore, in_place_restores_only_what_differs, a_huge_hole_costs_no_time, archives_go_out_and_in,
     hard_links_of_an_archive_come_back_from_any_part_of_it, an_entry_below_no_folder_fails_no_import, a_file_of_holes_alone_comes_back_from_an_archive, a_listed_path_can_be_typed_again,
     a_backup_killed_at_any_moment_harms_nothing, an_interrupt_ends_cleanly_with_4, damage_is_found_named_and_never_restored,

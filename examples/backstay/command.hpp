@@ -18,7 +18,7 @@ struct Positional {
 /// An option of the command itself; everything else comes from the library's option table.
 struct OwnOption {
     const char* key;         ///< "to"
-    const char* placeholder; ///< "DIR"; empty: a flag
+    const char* placeholder; ///< "DIR"; empty: a flag; "a|b": one of these
     const char* help;
     char letter = '\0';
     bool optional_value = false;

@@ -1,7 +1,9 @@
 #include "invocation.hpp"
 
 #include "option_table.hpp"
+#include "text.hpp"
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <unistd.h>
@@ -39,6 +41,25 @@ void set(backstay::Options& options, const OptionRow& row, const std::vector<std
         } else {
             options.set(row.key, value);
         }
+    }
+}
+
+/// Its own first, which hide global ones of the same key.
+std::vector<OptionRow> all_options_of(const Command& command)
+{
+    std::vector<OptionRow> rows = options_of(command);
+    rows.insert(rows.end(), global_options().begin(), global_options().end());
+    return rows;
+}
+
+/// In the library's words.
+void demand_choice(const OptionRow& row, const std::string& value)
+{
+    if (std::find(row.choices.begin(), row.choices.end(), value) == row.choices.end()) {
+        const std::string near = nearest(value, row.choices);
+        throw UsageError("option '" + row.key + "' takes " + joined(row.choices, ", ") + ", not '" +
+                         printable(value) + "'" +
+                         (near.empty() ? "" : "; did you mean '" + near + "'?"));
     }
 }
 
@@ -82,11 +103,26 @@ std::vector<std::string> Invocation::positionals(const std::string& name) const
     return found != given_.positionals.end() ? found->second : std::vector<std::string>{};
 }
 
+void Invocation::check_values() const
+{
+    for (const OptionRow& row : all_options_of(*given_.command)) {
+        if (row.scope.empty() && !row.choices.empty()) {
+            for (const std::string& value : values(row.key)) {
+                demand_choice(row, value);
+            }
+        }
+    }
+    std::vector<const char*> scopes = given_.command->scopes;
+    scopes.insert(scopes.end(), {"repository", "engine", "store"});
+    for (const char* scope : scopes) {
+        options(scope);
+    }
+}
+
 backstay::Options Invocation::options(const std::string& scope) const
 {
     backstay::Options options(scope);
-    std::vector<OptionRow> rows = options_of(*given_.command);
-    rows.insert(rows.end(), global_options().begin(), global_options().end());
+    const std::vector<OptionRow> rows = all_options_of(*given_.command);
     const backstay::Record known = backstay::Options::describe(scope);
     for (const backstay::Record& option : known.records()) {
         const std::string key = option.text("key");
@@ -227,6 +263,16 @@ std::vector<std::string> Invocation::words_for_another_process() const
     return words;
 }
 
+void Invocation::tell_notice(const std::string& message)
+{
+    if (json()) {
+        backstay::Record notice;
+        terminal_.result(notice.set("type", "notice").set("message", message));
+    } else {
+        terminal_.warn(printable(message));
+    }
+}
+
 Invocation::SnapshotPath Invocation::split(const std::string& argument)
 {
     const std::size_t colon = argument.find(':');
@@ -237,10 +283,14 @@ Invocation::SnapshotPath Invocation::split(const std::string& argument)
 }
 
 backstay::Snapshot Invocation::snapshot(const backstay::Repository& repository,
-                                        const std::string& name) const
+                                        const std::string& name)
 {
     const backstay::Options filter = options("filter");
-    return repository.snapshot(name, &filter, &cancel_);
+    backstay::Snapshot found = repository.snapshot(name, &filter, &cancel_);
+    if (const backstay::Record record = found.record(); record.has("notice")) {
+        tell_notice(record.text("notice"));
+    }
+    return found;
 }
 
 } // namespace command

@@ -55,6 +55,9 @@ public:
     std::vector<std::string> positionals(const std::string& name) const;
     const std::vector<std::string>& rest() const { return given_.rest; }
 
+    /// Refuses what cannot be a value of its option, before anything is opened. Throws UsageError,
+    /// backstay::Error{E_INVALID}.
+    void check_values() const;
     /// The library's options of a scope, as given. Throws backstay::Error{E_INVALID}.
     backstay::Options options(const std::string& scope) const;
 
@@ -80,12 +83,12 @@ public:
         std::string path;
     };
     static SnapshotPath split(const std::string& argument);
-    backstay::Snapshot snapshot(const backstay::Repository& repository,
-                                const std::string& name) const;
+    backstay::Snapshot snapshot(const backstay::Repository& repository, const std::string& name);
 
     Terminal& terminal() { return terminal_; }
 
 private:
+    void tell_notice(const std::string& message);
     std::string repository_uri() const;
     Given given_;
     const backstay::Cancel& cancel_;

@@ -107,6 +107,7 @@ int run(const std::vector<std::string>& arguments)
         backstay::Cancel cancel;
         catch_signals(cancel);
         Invocation invocation(std::move(parsed.given), cancel);
+        invocation.check_values();
         return invocation.command().run(invocation);
     } catch (const UsageError& error) {
         if (json) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <backstay/options.hpp>
+#include <sstream>
 
 namespace command
 {
@@ -48,6 +49,12 @@ OptionRow own_row(const OwnOption& own)
     row.kind = *own.placeholder == '\0' ? "flag" : "text";
     row.placeholder = own.placeholder;
     row.help = own.help;
+    if (row.placeholder.find('|') != std::string::npos) {
+        std::istringstream words(row.placeholder);
+        for (std::string word; std::getline(words, word, '|');) {
+            row.choices.push_back(word);
+        }
+    }
     row.letter = own.letter;
     row.optional_value = own.optional_value;
     return row;

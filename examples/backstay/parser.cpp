@@ -169,7 +169,8 @@ Values collect(const Storage& storage)
 }
 
 /// A value that begins with '-' must not be taken for an option, nor the word behind an empty one
-/// for the value: "--key=value" keeps them together, "--key value" is joined here.
+/// for the value: "--key=value" keeps them together, "--key value" is joined here. Throws
+/// UsageError where no word is left.
 std::vector<std::string> joined_values(const std::vector<std::string>& arguments,
                                        const std::vector<OptionRow>& rows)
 {
@@ -182,10 +183,15 @@ std::vector<std::string> joined_values(const std::vector<std::string>& arguments
         }
         std::string word = arguments[i];
         const auto row = std::find_if(rows.begin(), rows.end(), [&](const OptionRow& each) {
-            return takes_value(each) && (word == "--" + each.key || word == "--" + each.key + "=");
+            const bool by_letter = each.letter != '\0' && word == std::string("-") + each.letter;
+            return takes_value(each) &&
+                   (by_letter || word == "--" + each.key || word == "--" + each.key + "=");
         });
-        if (row != rows.end() && !word.ends_with('=') && i + 1 < arguments.size()) {
-            word += "=" + arguments[++i];
+        if (row != rows.end() && !word.ends_with('=')) {
+            if (i + 1 == arguments.size()) {
+                throw UsageError(word + " needs " + row->placeholder);
+            }
+            word = "--" + row->key + "=" + arguments[++i];
         }
         if (row != rows.end() && word == "--" + row->key + "=") {
             word += empty_value;
@@ -193,6 +199,17 @@ std::vector<std::string> joined_values(const std::vector<std::string>& arguments
         out.push_back(std::move(word));
     }
     return out;
+}
+
+const char* first_missing(const Command& command, const std::map<std::string, std::string>& single,
+                          const std::map<std::string, std::vector<std::string>>& positionals)
+{
+    for (const Positional& positional : command.positionals) {
+        if (single.at(positional.name).empty() && positionals.at(positional.name).empty()) {
+            return positional.name;
+        }
+    }
+    return "";
 }
 
 Parsed parse_command(const Command& command, std::vector<std::string> arguments)
@@ -246,7 +263,8 @@ Parsed parse_command(const Command& command, std::vector<std::string> arguments)
     try {
         app.parse(arguments);
     } catch (const CLI::RequiredError&) {
-        throw UsageError(std::string(command.name) + " needs " + command.positionals.front().name);
+        throw UsageError(std::string(command.name) + " needs " +
+                         first_missing(command, single, positionals));
     } catch (const CLI::ParseError& error) {
         throw UsageError(std::string(command.name) + ": " + error.what());
     }

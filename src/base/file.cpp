@@ -100,6 +100,11 @@ Bytes read_small_file(const std::string& path, std::size_t limit)
     if (!file) {
         throw_system_error(errno, "cannot open", path);
     }
+    return read_to_end(file.get(), limit, path);
+}
+
+Bytes read_to_end(int fd, std::size_t limit, const std::string& name)
+{
     Bytes bytes;
     constexpr std::size_t step = 64 * KiB;
     while (true) {
@@ -108,15 +113,15 @@ Bytes read_small_file(const std::string& path, std::size_t limit)
         // Sequential: the file may be a pipe, as in <(command).
         ssize_t got = 0;
         do {
-            got = ::read(file.get(), bytes.data() + before, step);
+            got = ::read(fd, bytes.data() + before, step);
         } while (got < 0 && errno == EINTR);
         if (got < 0) {
-            throw_system_error(errno, "cannot read", path);
+            throw_system_error(errno, "cannot read", name);
         }
         bytes.resize(before + static_cast<std::size_t>(got));
         if (bytes.size() > limit) {
             throw Error(ErrorCode::invalid, fmt::format("the file is larger than {} bytes", limit),
-                        path);
+                        name);
         }
         if (got == 0) {
             return bytes;

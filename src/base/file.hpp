@@ -48,5 +48,7 @@ std::string temporary_folder();
 /// The whole of a small file, at most `limit` bytes. Throws Error{not_found, denied, invalid (too
 /// large)}.
 Bytes read_small_file(const std::string& path, std::size_t limit);
+/// The rest of what an open descriptor gives, called `name`, in the same way. It may be a pipe.
+Bytes read_to_end(int fd, std::size_t limit, const std::string& name);
 
 } // namespace backstay::core

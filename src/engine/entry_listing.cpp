@@ -186,7 +186,8 @@ Record find_entries(Repository& repository, const FindOptions& options, const En
     const SnapshotList list = list_snapshots_seen(repository, context.stop());
     std::vector<Snapshot> chosen;
     if (!options.snapshot.empty()) {
-        chosen.push_back(find_snapshot(list, options.snapshot, options.filter));
+        chosen.push_back(
+            find_and_tell(repository, list, options.snapshot, options.filter, context));
     } else {
         std::copy_if(
             list.snapshots.begin(), list.snapshots.end(), std::back_inserter(chosen),

@@ -31,14 +31,15 @@ Timestamp latest_credible(const std::vector<Snapshot>& snapshots, Timestamp host
     return arrived == Timestamp() ? host_now : std::min(arrived, host_now);
 }
 
-std::vector<RetentionDecision> decide_by_name(const SnapshotList& list,
-                                              const std::vector<std::string>& names)
+std::vector<RetentionDecision> decide_by_name(Repository& repository, const SnapshotList& list,
+                                              const std::vector<std::string>& names,
+                                              JobContext& context)
 {
     SnapshotFilter any;
     any.kind = "";
     std::set<SessionId> wanted;
     for (const std::string& name : names) {
-        const Snapshot& snapshot = find_snapshot(list, name, any);
+        const Snapshot& snapshot = find_and_tell(repository, list, name, any, context);
         if (snapshot.pinned) {
             throw Error(ErrorCode::conflict,
                         fmt::format("snapshot {} is pinned: unpin it first",
@@ -143,7 +144,7 @@ Record run_forget(Repository& repository, const ForgetOptions& options, const En
     const SnapshotList all = options.snapshots.empty() ? list : SnapshotList();
     std::vector<RetentionDecision> decisions;
     if (!options.snapshots.empty()) {
-        decisions = decide_by_name(list, options.snapshots);
+        decisions = decide_by_name(repository, list, options.snapshots, context);
     } else {
         demand_readable_notes(list);
         std::erase_if(list.snapshots, [&options](const Snapshot& snapshot) {

@@ -15,6 +15,11 @@ namespace backstay::core
 /// parent, counts, program, problems, verdict ("ok", "problems", "damaged").
 Record snapshot_record(const Snapshot& snapshot);
 
+/// find_snapshot() for a job: emits a "notice" record where notice_about() has something to tell.
+const Snapshot& find_and_tell(Repository& repository, const SnapshotList& list,
+                              const std::string& name, const SnapshotFilter& filter,
+                              JobContext& context);
+
 struct SnapshotsOptions {
     SnapshotFilter filter;
     unsigned latest = 0;               ///< the newest N of each group; 0: all

@@ -1,5 +1,7 @@
 #include "engine/option_table.hpp"
 
+#include "engine/option_forms.hpp"
+
 #include <cstdint>
 
 namespace backstay::core
@@ -24,6 +26,23 @@ constexpr OptionSpec one(const char* key, K kind, const char* standard, const ch
 constexpr OptionSpec many(const char* key, K kind, const char* placeholder, const char* help)
 {
     return {key, kind, true, "", 0, 0, "", placeholder, help};
+}
+constexpr OptionSpec with_form(OptionSpec spec, void (*form)(std::string_view))
+{
+    spec.form = form;
+    return spec;
+}
+constexpr OptionSpec pattern(const char* key, const char* placeholder, const char* help)
+{
+    return with_form(many(key, K::path, placeholder, help), check_pattern);
+}
+constexpr OptionSpec tag(const char* key, const char* placeholder, const char* help)
+{
+    return with_form(many(key, K::text, placeholder, help), check_tags);
+}
+constexpr OptionSpec tag_filter(const char* key, const char* placeholder, const char* help)
+{
+    return with_form(many(key, K::text, placeholder, help), check_wanted_tags);
 }
 constexpr OptionSpec ranged(const char* key, K kind, const char* standard, std::int64_t least,
                             std::int64_t most, const char* placeholder, const char* help)
@@ -94,9 +113,9 @@ constexpr OptionSpec store[] = {
 constexpr OptionSpec repository[] = {
     {"passphrase", K::secret, false, "", 0, 0, "", "", "The passphrase itself"},
     one("passphrase-file", K::path, "", "FILE",
-        "Take the passphrase from the first line of a file"),
+        "Take the passphrase from a file: all of it, but for one line end behind it"),
     one("passphrase-command", K::text, "", "COMMAND",
-        "Take the passphrase from a command's output (split into words, run without a shell)"),
+        "Take the passphrase from a command's output, likewise (split into words, no shell)"),
     one("key-file", K::path, "", "FILE",
         "Open with the bytes of a file (at least 16) instead of a passphrase"),
     flag("look-ahead", "List snapshots while opening; the first that asks for snapshots goes by "
@@ -105,9 +124,9 @@ constexpr OptionSpec repository[] = {
 constexpr OptionSpec init[] = {
     {"passphrase", K::secret, false, "", 0, 0, "", "", "The passphrase itself"},
     one("passphrase-file", K::path, "", "FILE",
-        "Take the passphrase from the first line of a file"),
+        "Take the passphrase from a file: all of it, but for one line end behind it"),
     one("passphrase-command", K::text, "", "COMMAND",
-        "Take the passphrase from a command's output (split into words, run without a shell)"),
+        "Take the passphrase from a command's output, likewise (split into words, no shell)"),
     one("key-file", K::path, "", "FILE",
         "Open with the bytes of a file (at least 16) instead of a passphrase"),
     flag("no-encryption", "The key lies in the repository: whoever reads it reads everything"),
@@ -118,10 +137,11 @@ constexpr OptionSpec init[] = {
          "First remove what an init that was interrupted left here; none may be running"),
 };
 constexpr OptionSpec backup[] = {
-    many("tag", K::text, "TAG", "Mark the snapshot; may be given several times"),
+    tag("tag", "TAG", "Mark the snapshot; may be given several times"),
     one("host", K::text, "", "HOST", "Host name in the snapshot (default: this machine's)"),
     one("time", K::time, "", "TIME", "Time of the snapshot (default: now)"),
-    one("comment", K::text, "", "TEXT", "A comment, kept in the snapshot"),
+    with_form(one("comment", K::text, "", "TEXT", "A comment, kept in the snapshot"),
+              check_comment),
     one("parent", K::text, "", "SNAPSHOT",
         "Take unchanged entries from this snapshot ('none': from none; default: the last of the "
         "same host and sources)"),
@@ -130,7 +150,9 @@ constexpr OptionSpec backup[] = {
     ranged("compression", K::number, "2", 0, 19, "N", "zstd's level, 1 to 19; 0: none"),
     flag("dry-run", "Do everything but store"),
     flag("list", "Tell each entry"),
-    one("filter", K::text, "NM", "NMU", "With list: which of New, Modified, Unchanged entries"),
+    with_form(
+        one("filter", K::text, "NM", "NMU", "With list: which of New, Modified, Unchanged entries"),
+        check_changes),
 };
 constexpr OptionSpec backup_source[] = {
     flag("optional", "Its failure marks the snapshot instead of ending the backup"),
@@ -139,14 +161,15 @@ constexpr OptionSpec backup_source[] = {
 constexpr OptionSpec source_tree[] = {
     many("path", K::path, "PATH", "A folder or file to save; may be given several times"),
     many("files-from", K::path, "FILE",
-         "Read paths to save from a file, one a line (# begins a comment)"),
+         "Read paths to save from a file, one a line (# begins a comment; -: standard input)"),
     many("files-from-raw", K::path, "FILE",
-         "Read paths to save from a file, each ended by a NUL byte"),
-    many("exclude", K::path, "PATTERN", "Leave out what matches a pattern as in gitignore"),
-    many("iexclude", K::path, "PATTERN", "The same, upper and lower case alike"),
-    many("exclude-file", K::path, "FILE", "Read such patterns from a file"),
-    many("exclude-if-present", K::path, "NAME[:HEADER]",
-         "Leave out folders that hold a file of this name (that begins with HEADER)"),
+         "Read paths to save from a file, each ended by a NUL byte (-: standard input)"),
+    pattern("exclude", "PATTERN", "Leave out what matches a pattern as in gitignore"),
+    pattern("iexclude", "PATTERN", "The same, upper and lower case alike"),
+    many("exclude-file", K::path, "FILE", "Read such patterns from a file (-: standard input)"),
+    with_form(many("exclude-if-present", K::path, "NAME[:HEADER]",
+                   "Leave out folders that hold a file of this name (that begins with HEADER)"),
+              check_marker),
     flag("exclude-caches", "Leave out what is in folders with a valid CACHEDIR.TAG"),
     ranged("exclude-larger-than", K::size, "0", 0, no_limit, "SIZE",
            "Leave out files larger than this; 0: none"),
@@ -257,9 +280,9 @@ constexpr OptionSpec target_postgres[] = {
         "Folder of pg_dump, pg_dumpall and pg_restore (default: found)"),
 };
 constexpr OptionSpec restore[] = {
-    many("include", K::path, "PATTERN", "Restore only what matches"),
-    many("exclude", K::path, "PATTERN", "Leave out what matches"),
-    many("include-file", K::path, "FILE", "Read include patterns from a file"),
+    pattern("include", "PATTERN", "Restore only what matches"),
+    pattern("exclude", "PATTERN", "Leave out what matches"),
+    many("include-file", K::path, "FILE", "Read include patterns from a file (-: standard input)"),
     ranged("strip-components", K::number, "0", 0, 4096, "N", "Drop N leading names from each path"),
     flag("verify", "Read everything again afterwards and compare"),
     flag("dry-run", "Only tell what would be done"),
@@ -274,36 +297,36 @@ constexpr OptionSpec restore[] = {
 };
 constexpr OptionSpec filter[] = {
     many("host", K::text, "HOST", "Only snapshots of this host"),
-    many("tag", K::text, "TAG[,TAG]", "Only snapshots with this tag (with all of them)"),
+    tag_filter("tag", "TAG[,TAG]", "Only snapshots with this tag (with all of them)"),
     many("path", K::path, "PATH", "Only snapshots of this path"),
     choice("kind", "backup", "backup|log|all", "KIND", "Only snapshots of this kind"),
 };
 constexpr OptionSpec snapshots[] = {
     many("host", K::text, "HOST", "Only snapshots of this host"),
-    many("tag", K::text, "TAG[,TAG]", "Only snapshots with this tag (with all of them)"),
+    tag_filter("tag", "TAG[,TAG]", "Only snapshots with this tag (with all of them)"),
     many("path", K::path, "PATH", "Only snapshots of this path"),
     choice("kind", "backup", "backup|log|all", "KIND", "Only snapshots of this kind"),
     ranged("latest", K::number, "0", 0, INT32_MAX, "N", "Only the newest N of each group; 0: all"),
-    one("group-by", K::text, "", "host,path,tag", "Form groups"),
+    with_form(one("group-by", K::text, "", "host,path,tag", "Form groups"), check_groups),
 };
 constexpr OptionSpec snapshot_edit[] = {
-    many("add", K::text, "TAG", "Add a tag"),
-    many("remove", K::text, "TAG", "Take a tag away"),
-    many("set", K::text, "TAG", "Replace all tags"),
+    tag("add", "TAG", "Add a tag"),
+    tag("remove", "TAG", "Take a tag away"),
+    tag("set", "TAG", "Replace all tags"),
     flag("pin", "Pin: forget never takes it"),
     flag("unpin", "Take the pin away"),
-    one("comment", K::text, "", "TEXT", "Replace the comment"),
+    with_form(one("comment", K::text, "", "TEXT", "Replace the comment"), check_comment),
 };
 constexpr OptionSpec entries[] = {
     flag("recursive", "What is in folders, too"),
     flag("problems", "Instead: the problems recorded at the backup"),
 };
 constexpr OptionSpec find[] = {
-    many("pattern", K::path, "PATTERN", "What to look for: a name or path pattern as in gitignore"),
+    pattern("pattern", "PATTERN", "What to look for: a name or path pattern as in gitignore"),
     flag("ignore-case", "Upper and lower case alike"),
     one("snapshot", K::text, "", "SNAPSHOT", "Look into this snapshot only"),
     many("host", K::text, "HOST", "Only snapshots of this host"),
-    many("tag", K::text, "TAG[,TAG]", "Only snapshots with this tag (with all of them)"),
+    tag_filter("tag", "TAG[,TAG]", "Only snapshots with this tag (with all of them)"),
     many("path", K::path, "PATH", "Only snapshots of this path"),
 };
 constexpr OptionSpec diff[] = {
@@ -312,7 +335,7 @@ constexpr OptionSpec diff[] = {
 constexpr OptionSpec stats[] = {
     many("snapshot", K::text, "SNAPSHOT", "Only these snapshots"),
     many("host", K::text, "HOST", "Only snapshots of this host"),
-    many("tag", K::text, "TAG[,TAG]", "Only snapshots with this tag (with all of them)"),
+    tag_filter("tag", "TAG[,TAG]", "Only snapshots with this tag (with all of them)"),
     many("path", K::path, "PATH", "Only snapshots of this path"),
 };
 constexpr OptionSpec objects[] = {
@@ -348,7 +371,8 @@ constexpr OptionSpec cache[] = {
 };
 
 #define BACKSTAY_COLLECTION_OPTIONS                                                                \
-    one("max-unused", K::text, "5%", "SIZE|PERCENT", "How much unused data may stay"),             \
+    with_form(one("max-unused", K::text, "5%", "SIZE|PERCENT", "How much unused data may stay"),   \
+              check_unused_limit),                                                                 \
         ranged("max-repack-size", K::size, "0", 0, no_limit, "SIZE",                               \
                "How much to rewrite at most; 0: no limit"),                                        \
         flag("wait",                                                                               \
@@ -388,11 +412,12 @@ constexpr OptionSpec forget[] = {
         "Keep the last of each quarter within this time"),
     one("keep-within-yearly", K::duration, "", "DURATION",
         "Keep the last of each year within this time"),
-    many("keep-tag", K::text, "TAG[,TAG]", "Keep all with this tag (with all of them)"),
-    one("group-by", K::text, "host,path", "host,path,tag",
-        "Apply the policy to each group by itself ('': all together)"),
+    tag_filter("keep-tag", "TAG[,TAG]", "Keep all with this tag (with all of them)"),
+    with_form(one("group-by", K::text, "host,path", "host,path,tag",
+                  "Apply the policy to each group by itself ('': all together)"),
+              check_groups),
     many("host", K::text, "HOST", "Look only at snapshots of this host"),
-    many("tag", K::text, "TAG[,TAG]", "Look only at snapshots with this tag (with all of them)"),
+    tag_filter("tag", "TAG[,TAG]", "Look only at snapshots with this tag (with all of them)"),
     many("path", K::path, "PATH", "Look only at snapshots of this path"),
     flag("prune", "Give the space back right afterwards"),
     BACKSTAY_COLLECTION_OPTIONS,

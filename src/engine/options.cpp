@@ -99,6 +99,17 @@ const char* kind_name(OptionKind kind)
     return "";
 }
 
+/// "1 to 64", "32.0 MiB or more".
+std::string range_text(const OptionSpec& spec)
+{
+    const auto text = [&spec](std::int64_t number) {
+        return spec.kind == OptionKind::size ? format_size(static_cast<std::uint64_t>(number))
+                                             : std::to_string(number);
+    };
+    return spec.most == INT64_MAX ? text(spec.least) + " or more"
+                                  : text(spec.least) + " to " + text(spec.most);
+}
+
 Record describe(const OptionSpec& spec)
 {
     Record record("option");
@@ -170,10 +181,9 @@ const OptionSpec& OptionSet::spec(std::string_view key) const
 
 void OptionSet::check(const OptionSpec& spec, std::string_view value) const
 {
-    const auto in_range = [&spec](std::int64_t number) {
+    const auto in_range = [&spec, value](std::int64_t number) {
         if (spec.most != 0 && (number < spec.least || number > spec.most)) {
-            refuse(fmt::format("option '{}' takes {} to {}, not {}", spec.key, spec.least,
-                               spec.most, number),
+            refuse(fmt::format("option '{}' takes {}, not {}", spec.key, range_text(spec), value),
                    spec.key);
         }
     };
@@ -223,6 +233,13 @@ void OptionSet::check(const OptionSpec& spec, std::string_view value) const
     case OptionKind::path:
         demand(value.find('\0') == std::string_view::npos && !value.empty(), "a path without NUL");
         break;
+    }
+    if (spec.form != nullptr) {
+        try {
+            spec.form(value);
+        } catch (const Error& error) {
+            refuse(fmt::format("option '{}': {}", spec.key, error.what()), spec.key);
+        }
     }
 }
 

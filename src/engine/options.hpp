@@ -38,9 +38,10 @@ struct OptionSpec {
         standard;       ///< what holds if it is not set, in the command's spelling; "" for nothing
     std::int64_t least; ///< number, size (bytes), percent
     std::int64_t most;
-    const char* choices;     ///< "a|b|c" of a choice
-    const char* placeholder; ///< "DIR"
-    const char* help;        ///< one line
+    const char* choices;                      ///< "a|b|c" of a choice
+    const char* placeholder;                  ///< "DIR"
+    const char* help;                         ///< one line
+    void (*form)(std::string_view) = nullptr; ///< what else holds for a value: Error{invalid}
 };
 
 /// Throws Error{invalid} naming the nearest scope.

@@ -72,11 +72,16 @@ bool has_all_tags(const Snapshot& snapshot, const std::string& wanted)
     return filter.matches(snapshot);
 }
 
+bool is_still_to_come(const Snapshot& snapshot, Timestamp now)
+{
+    return snapshot.record.time.seconds > now.seconds + clock_tolerance;
+}
+
 /// Why a snapshot's time cannot be believed; empty if it can.
 std::string distrust(const Snapshot& snapshot, const std::map<SessionId, const Snapshot*>& by_id,
                      Timestamp now)
 {
-    if (snapshot.record.time.seconds > now.seconds + clock_tolerance) {
+    if (is_still_to_come(snapshot, now)) {
         return "claims a time that is still to come";
     }
     const auto predecessor = by_id.find(snapshot.record.predecessor);
@@ -184,6 +189,19 @@ private:
 };
 
 } // namespace
+
+std::string notice_about(const std::string& name, const Snapshot& found, Timestamp now)
+{
+    if (!name.starts_with("latest") || !is_still_to_come(found, now)) {
+        return {};
+    }
+    return fmt::format(
+        "{} is snapshot {}, which claims a time that is still to come ({}): the clock "
+        "of {} was ahead, and what was saved since counts as older. Name another by "
+        "its id, or forget this one",
+        name, found.record.id.hex().substr(0, 12), format_time({found.record.time.seconds, 0}),
+        found.record.host);
+}
 
 bool RetentionPolicy::empty() const
 {

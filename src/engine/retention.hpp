@@ -29,6 +29,10 @@ struct RetentionDecision {
     bool keep = false;
 };
 
+/// What to tell whoever asked for a snapshot by `name` and gets this one: that "latest" is one that
+/// claims a time which is still to come. Empty: nothing.
+std::string notice_about(const std::string& name, const Snapshot& found, Timestamp now);
+
 /// Pure: buckets by the signed time in UTC, per group and signer; the newest of a bucket is kept.
 /// `within` counts back from the newest snapshot of the group, its end included. A snapshot that
 /// claims a time after `now` (plus a day) or before its predecessor's neither displaces

@@ -1,6 +1,7 @@
 #include "engine/listing.hpp"
 
 #include "base/error.hpp"
+#include "engine/retention.hpp"
 
 #include <algorithm>
 #include <fmt/format.h>
@@ -92,6 +93,17 @@ Record snapshot_record(const Snapshot& snapshot)
                        static_cast<std::uint32_t>(counts.milliseconds % 1000 * 1'000'000)});
     record.set("sources", source_records(snapshot));
     return record;
+}
+
+const Snapshot& find_and_tell(Repository& repository, const SnapshotList& list,
+                              const std::string& name, const SnapshotFilter& filter,
+                              JobContext& context)
+{
+    const Snapshot& found = find_snapshot(list, name, filter);
+    if (std::string notice = notice_about(name, found, repository.clock().now()); !notice.empty()) {
+        context.emit(Record("notice").set("message", notice));
+    }
+    return found;
 }
 
 std::string snapshot_group(const Snapshot& snapshot, const std::vector<std::string>& group_by)

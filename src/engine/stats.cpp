@@ -17,7 +17,7 @@ Record repository_stats(Repository& repository, const std::vector<std::string>& 
     std::vector<Snapshot> chosen;
     chosen.reserve(snapshots.size());
     for (const std::string& name : snapshots) {
-        chosen.push_back(find_snapshot(list, name, filter));
+        chosen.push_back(find_and_tell(repository, list, name, filter, context));
     }
     if (snapshots.empty()) {
         std::copy_if(list.snapshots.begin(), list.snapshots.end(), std::back_inserter(chosen),

@@ -17,6 +17,7 @@ namespace
 {
 
 constexpr std::size_t longest_tag = 256;
+constexpr std::size_t longest_tag_shown = 64;
 constexpr std::size_t longest_comment = 64 * KiB;
 
 using NotesBySnapshot = std::unordered_map<SessionId, std::vector<NoteRecord>, IdHash>;
@@ -125,12 +126,22 @@ void check_tag(const std::string& tag)
     });
     if (tag.empty() || tag.size() > longest_tag || !is_utf8(tag) || has_control ||
         tag.find(',') != std::string::npos) {
+        std::string shown = has_control || !is_utf8(tag) ? to_hex(as_bytes(tag)) : tag;
+        if (shown.size() > longest_tag_shown) {
+            shown = fmt::format("{} … ({} bytes)", shown.substr(0, longest_tag_shown), tag.size());
+        }
         throw Error(ErrorCode::invalid,
                     fmt::format("\"{}\" cannot be a tag: a tag is 1 to {} bytes of UTF-8 without "
                                 "commas and control characters",
-                                has_control || !is_utf8(tag) ? to_hex(as_bytes(tag)) : tag,
-                                longest_tag),
+                                shown, longest_tag),
                     "tag");
+    }
+}
+
+void check_comment(std::string_view comment)
+{
+    if (comment.size() > longest_comment || !is_utf8(comment)) {
+        throw Error(ErrorCode::invalid, "a comment is UTF-8 and at most 64 KiB long", "comment");
     }
 }
 
@@ -156,8 +167,8 @@ void write_note(Repository& repository, const Snapshot& snapshot, const Snapshot
     if (change.comment || snapshot.comment != snapshot.record.comment) {
         note.comment = change.comment.value_or(snapshot.comment);
     }
-    if (note.comment && (note.comment->size() > longest_comment || !is_utf8(*note.comment))) {
-        throw Error(ErrorCode::invalid, "a comment is UTF-8 and at most 64 KiB long", "comment");
+    if (note.comment) {
+        check_comment(*note.comment);
     }
     repository.write_object(note_key(note.id), ObjectType::note, KeyClass::meta, encode_note(note),
                             stop);

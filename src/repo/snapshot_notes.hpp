@@ -6,6 +6,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace backstay::core
@@ -19,6 +20,9 @@ void apply_notes(Repository& repository, std::span<const ObjectInfo> listed, Sna
 /// Throws Error{invalid} unless `tag` can be one: not empty, UTF-8, at most 256 bytes, no comma, no
 /// control character.
 void check_tag(const std::string& tag);
+
+/// Throws Error{invalid} unless `comment` can be one: UTF-8, at most 64 KiB.
+void check_comment(std::string_view comment);
 
 /// What is to be another way from now on.
 struct SnapshotChange {

@@ -5,6 +5,7 @@
 #include "format/file_flags.hpp"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <unistd.h>
 
 namespace backstay::core
@@ -34,6 +35,23 @@ std::string anywhere(const std::string& pattern)
 
 } // namespace
 
+FolderMarker folder_marker(const std::string& text)
+{
+    const std::size_t colon = text.find(':');
+    FolderMarker marker{text.substr(0, colon), ""};
+    if (!is_entry_name(marker.name)) {
+        throw Error(ErrorCode::invalid,
+                    fmt::format("what marks a folder is the name of a file, without '/', and not "
+                                "empty: '{}' is none",
+                                text),
+                    text);
+    }
+    if (colon != std::string::npos) {
+        marker.header = text.substr(colon + 1);
+    }
+    return marker;
+}
+
 TreeFilter::TreeFilter(const TreeSourceOptions& options)
     : nodump_(options.exclude_nodump), larger_than_(options.exclude_larger_than)
 {
@@ -44,14 +62,7 @@ TreeFilter::TreeFilter(const TreeSourceOptions& options)
         patterns_.add(anywhere(pattern), PathPatterns::Case::ignored);
     }
     for (const std::string& marker : options.exclude_if_present) {
-        const std::size_t colon = marker.find(':');
-        const std::string name = marker.substr(0, colon);
-        if (!is_entry_name(name)) {
-            throw Error(ErrorCode::invalid,
-                        "what marks a folder is the name of a file, without '/', and not empty",
-                        marker);
-        }
-        markers_.push_back({name, colon == std::string::npos ? "" : marker.substr(colon + 1)});
+        markers_.push_back(folder_marker(marker));
     }
     if (options.exclude_caches) {
         markers_.push_back({cache_tag, cache_header});
@@ -70,7 +81,7 @@ bool TreeFilter::leaves_out(const std::string& path, const FileStatus& status) c
            PathPatterns::Match::excluded;
 }
 
-bool TreeFilter::has_marker(int folder, const Marker& marker) const
+bool TreeFilter::has_marker(int folder, const FolderMarker& marker) const
 {
     FileStatus status;
     const bool there = read_status(folder, marker.name, status) == 0;
@@ -90,7 +101,7 @@ bool TreeFilter::has_marker(int folder, const Marker& marker) const
 
 const std::string* TreeFilter::only_kept_name(int folder) const
 {
-    for (const Marker& marker : markers_) {
+    for (const FolderMarker& marker : markers_) {
         if (has_marker(folder, marker)) {
             return &marker.name;
         }

@@ -10,6 +10,14 @@
 namespace backstay::core
 {
 
+/// What marks a folder whose contents are left out: a file of this name, that begins so.
+struct FolderMarker {
+    std::string name;
+    std::string header;
+};
+/// Of "NAME" or "NAME:HEADER". Throws Error{invalid}.
+FolderMarker folder_marker(const std::string& text);
+
 /// What a walk leaves out by its options. Immutable, thread-safe.
 class TreeFilter
 {
@@ -24,14 +32,10 @@ public:
     const std::string* only_kept_name(int folder) const;
 
 private:
-    struct Marker {
-        std::string name;
-        std::string header;
-    };
-    bool has_marker(int folder, const Marker& marker) const;
+    bool has_marker(int folder, const FolderMarker& marker) const;
 
     PathPatterns patterns_;
-    std::vector<Marker> markers_;
+    std::vector<FolderMarker> markers_;
     bool nodump_;
     std::uint64_t larger_than_;
 };

@@ -2,6 +2,7 @@
 
 #include "base/error.hpp"
 #include "source/tree_choice.hpp"
+#include "source/tree_filter.hpp"
 #include "source/tree_lane.hpp"
 #include "source/tree_walk.hpp"
 
@@ -21,6 +22,7 @@ public:
     explicit TreeSource(TreeSourceOptions options) : options_(std::move(options))
     {
         options_.lanes = std::max(1U, options_.lanes);
+        const TreeFilter refuses_bad_patterns(options_); // now, not when the backup is under way
     }
 
     std::string probe(const std::stop_token&) override
