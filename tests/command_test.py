@@ -274,6 +274,15 @@ def a_clock_that_was_ahead_displaces_nothing(place):
     assert "still to come" not in place.stderr
 
 
+def a_pin_says_what_tags_there_are(place):
+    make_files(place.path / "live", count=1)
+    place.run("init")
+    place.run("backup", place.path / "live")
+    assert place.run("pin", "latest").decode().endswith(": no tags; pinned\n")
+    assert place.run("tag", "latest", "--add", "b,a").decode().endswith(": tags a, b; pinned\n")
+    assert place.run("tag", "latest", "--set", "").decode().endswith(": no tags; pinned\n")
+
+
 def a_symlink_is_no_way_to_lose_a_folder(place):
     (place.path / "real" / "home").mkdir(parents=True)
     (place.path / "real" / "home" / "file").write_text("saved")
@@ -599,7 +608,7 @@ def help_fits_and_manuals_come_from_the_same_tables(place):
 TESTS = [
     main_job_runs_end_to_end, a_backup_without_changes_reads_nothing, attributes_set_between_two_backups_are_kept, standard_input_and_commands_become_streams,
     unreadable_files_are_listed_and_the_status_is_3, wrong_usage_is_2_and_names_the_nearest_word, a_value_that_cannot_be_is_refused_before_anything_is_opened, lists_come_from_standard_input, a_passphrase_may_hold_a_line_end, an_empty_value_takes_no_other_word_for_itself, wrong_keys_and_places_are_refused_clearly,
-    retention_keeps_what_it_says_and_pins_are_kept, a_clock_that_was_ahead_displaces_nothing, a_symlink_is_no_way_to_lose_a_folder, excludes_are_as_in_gitignore, in_place_restores_only_what_differs, a_huge_hole_costs_no_time, archives_go_out_and_in,
+    retention_keeps_what_it_says_and_pins_are_kept, a_clock_that_was_ahead_displaces_nothing, a_pin_says_what_tags_there_are, a_symlink_is_no_way_to_lose_a_folder, excludes_are_as_in_gitignore, in_place_restores_only_what_differs, a_huge_hole_costs_no_time, archives_go_out_and_in,
     hard_links_of_an_archive_come_back_from_any_part_of_it, an_entry_below_no_folder_fails_no_import, a_file_of_holes_alone_comes_back_from_an_archive, a_listed_path_can_be_typed_again,
     a_backup_killed_at_any_moment_harms_nothing, an_interrupt_ends_cleanly_with_4, damage_is_found_named_and_never_restored,
     what_is_collected_beside_a_check_is_no_damage,

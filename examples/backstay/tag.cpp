@@ -16,9 +16,10 @@ void print(Invocation& invocation, const backstay::Snapshot& snapshot)
         invocation.terminal().result(record);
         return;
     }
-    invocation.terminal().result(fmt::format("snapshot {}: tags {}{}", short_id(record.text("id")),
-                                             printable(joined(record.nested("tags").texts(), ", ")),
-                                             record.flag("pinned") ? ", pinned" : ""));
+    const std::string tags = printable(joined(record.nested("tags").texts(), ", "));
+    invocation.terminal().result(fmt::format("snapshot {}: {}{}", short_id(record.text("id")),
+                                             tags.empty() ? "no tags" : "tags " + tags,
+                                             record.flag("pinned") ? "; pinned" : ""));
 }
 
 int edit(Invocation& invocation, const backstay::Options& changes)
