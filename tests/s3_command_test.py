@@ -209,7 +209,8 @@ def postgresql_goes_into_a_bucket_and_comes_back(place):
     data = place.path / "restored" / "data"
     make_reachable(data)
     data.chmod(0o700)
-    place.run("restore", physical, "--to-postgres-directory", data)
+    traffic = traffic_of(place, "restore", physical, "--to-postgres-directory", data)
+    assert traffic["reads"] <= 45, traffic  # of some 100 frames
     run_as_owner(TOOLS / "pg_verifybackup", "-q", data)
     with PostgresServer(place.path / "restored", data=data) as copy:
         copy.wait_until("select not pg_is_in_recovery()", wait=60)

@@ -26,6 +26,7 @@ void copy_out(SnapshotView& view, const Entry& entry, const std::string& to,
 {
     PartialFile file(to);
     const auto stream = view.open_stream(entry);
+    stream->expect(0, stream->size());
     Bytes piece(piece_size);
     for (std::uint64_t at = 0; at < stream->size();) {
         const std::size_t got = stream->read_at(at, piece, stop);

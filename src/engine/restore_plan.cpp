@@ -1,18 +1,12 @@
 #include "engine/restore_plan.hpp"
 
+#include "repo/frame_range.hpp"
+
 #include <algorithm>
 #include <tuple>
 
 namespace backstay::core
 {
-
-namespace
-{
-
-constexpr std::uint64_t gap_worth_reading =
-    256 * KiB; // reading on is cheaper than asking again, on disks and in S3
-
-} // namespace
 
 std::uint32_t RestoreWindow::add_file(std::shared_ptr<DirectoryTarget::File> file, std::string path)
 {
@@ -40,24 +34,22 @@ std::vector<RestoreWindow::Read> RestoreWindow::plan_reads(const BlobIndex& inde
                std::tie(b.place.pack, b.place.frame, b.place.offset, b.file, b.offset);
     });
     std::vector<Read> reads;
-    std::uint64_t begin = 0;
-    std::uint64_t end = 0;
+    FrameRange range;
     std::vector<IndexedFrame> frames;
     for (std::size_t i = 0; i < chunks_.size(); ++i) {
-        const BlobPlace& place = chunks_[i].place;
-        const bool same_pack = !reads.empty() && reads.back().pack == place.pack;
+        const BlobPlace& chunk = chunks_[i].place;
+        const bool same_pack = !reads.empty() && reads.back().pack == chunk.pack;
         if (!same_pack) {
-            frames = index.frames(place.pack);
+            frames = index.frames(chunk.pack);
         }
-        const IndexedFrame& frame = frames.at(place.frame);
-        const std::uint64_t frame_end = frame.offset + frame.stored_size;
-        const bool joins =
-            same_pack && frame.offset <= end + gap_worth_reading && frame_end - begin <= most_bytes;
-        if (!joins) {
-            reads.push_back({place.pack, i, i});
-            begin = frame.offset;
+        const IndexedFrame& frame = frames.at(chunk.frame);
+        const FrameRange place{frame.offset, frame.offset + frame.stored_size};
+        if (same_pack && range.joins(place, most_bytes)) {
+            range = range.with(place);
+        } else {
+            reads.push_back({chunk.pack, i, i});
+            range = place;
         }
-        end = std::max(joins ? end : 0, frame_end);
         reads.back().end_chunk = i + 1;
     }
     return reads;

@@ -3,6 +3,7 @@
 #include "base/error.hpp"
 #include "base/side_by_side.hpp"
 #include "repo/frame_opener.hpp"
+#include "repo/frame_range.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -12,8 +13,6 @@ namespace backstay::core
 
 namespace
 {
-
-constexpr std::uint64_t most_read_at_once = 8 * MiB;
 
 /// Both in the frame and in the file.
 bool goes_on(const PlannedChunk& before, const PlannedChunk& chunk)

@@ -18,6 +18,8 @@ public:
     virtual std::uint64_t size() const = 0;
     /// Short only at the end. Throws Error{damaged} where data is missing or damaged: nothing false is ever given.
     virtual std::size_t read_at(std::uint64_t offset, MutableByteSpan buffer, const std::stop_token& stop) = 0;
+    /// A hint: this stretch will be read in order, once, and nothing behind it soon.
+    virtual void expect(std::uint64_t /*begin*/, std::uint64_t /*end*/) {}
     /// The next stretch of data at or after `offset`; empty if only a hole is left.
     struct Extent {
         std::uint64_t begin;

@@ -3,7 +3,7 @@
 #include "base/bounded_queue.hpp"
 #include "base/error.hpp"
 #include "base/worker_group.hpp"
-#include "repo/frame_cache.hpp"
+#include "repo/frame_reader.hpp"
 
 #include <condition_variable>
 #include <fmt/format.h>
@@ -16,15 +16,19 @@ namespace
 {
 
 constexpr std::size_t most_wanted = 256; ///< hints waiting; more are dropped
+constexpr std::uint64_t most_opened_ahead = 8 * MiB;
+/// Of which compression leaves less: a few reads' worth.
+constexpr std::uint64_t plain_fetched_ahead = 64 * MiB;
 
 } // namespace
 
 struct BlobReader::State {
+    const std::size_t cache_bytes;
     FrameCache cache;
+    FrameReader frames;
     std::function<bool()> still_counts;
-    std::mutex mutex;                 // guards newer and openers
-    std::shared_ptr<BlobIndex> newer; ///< read again after a miss
-    std::vector<std::unique_ptr<FrameOpener>> openers;
+    std::mutex mutex;                       // guards newer
+    std::shared_ptr<BlobIndex> newer;       ///< read again after a miss
     std::mutex last_resort_mutex;           // guards last_resort
     std::unique_ptr<BlobIndex> last_resort; ///< from all packs, once a blob was not found
     std::mutex opening_mutex;               // guards opening
@@ -34,26 +38,10 @@ struct BlobReader::State {
     std::once_flag ahead_started;
     WorkerGroup ahead; ///< reads what prefetch() hinted at
 
-    State(std::size_t bytes, std::function<bool()> counts)
-        : cache(bytes), still_counts(std::move(counts))
+    State(Repository& repository, std::size_t bytes, std::function<bool()> counts)
+        : cache_bytes(bytes), cache(bytes), frames(repository, 2 * bytes),
+          still_counts(std::move(counts))
     {
-    }
-
-    std::unique_ptr<FrameOpener> take_opener(const KeyChain& keys)
-    {
-        const std::lock_guard lock(mutex);
-        if (openers.empty()) {
-            return std::make_unique<FrameOpener>(keys);
-        }
-        std::unique_ptr<FrameOpener> opener = std::move(openers.back());
-        openers.pop_back();
-        return opener;
-    }
-
-    void give_back(std::unique_ptr<FrameOpener> opener)
-    {
-        const std::lock_guard lock(mutex);
-        openers.push_back(std::move(opener));
     }
 
     std::shared_ptr<BlobIndex> newest()
@@ -83,56 +71,10 @@ struct BlobReader::State {
     }
 };
 
-namespace
-{
-
-/// Fetching and opening one frame.
-class Fetch
-{
-public:
-    Fetch(Repository& repository, FrameOpener& opener, const std::stop_token& stop)
-        : repository_(repository), opener_(opener), stop_(stop)
-    {
-    }
-
-    /// Null if it cannot be had; `why` says so.
-    FrameCache::Plain frame(const PackId& pack, const IndexedFrame& frame, std::string& why)
-    {
-        try {
-            Bytes stored(frame.stored_size);
-            if (repository_.store().get(pack_key(pack), frame.offset, stored, stop_) !=
-                stored.size()) {
-                why = "the pack is cut short";
-                return nullptr;
-            }
-            auto plain = std::make_shared<Bytes>(frame.plain_size);
-            if (!opener_.open(frame, stored, *plain)) {
-                why = "its frame does not open";
-                return nullptr;
-            }
-            return plain;
-        } catch (const Error& error) {
-            if (error.code() == ErrorCode::cancelled || error.code() == ErrorCode::denied ||
-                error.code() == ErrorCode::unavailable) {
-                throw;
-            }
-            why = error.code() == ErrorCode::not_found ? "the pack is missing" : error.what();
-            return nullptr;
-        }
-    }
-
-private:
-    Repository& repository_;
-    FrameOpener& opener_;
-    const std::stop_token& stop_;
-};
-
-} // namespace
-
 BlobReader::BlobReader(Repository& repository, std::shared_ptr<BlobIndex> index,
                        std::size_t cache_bytes, std::function<bool()> still_counts)
     : repository_(repository), index_(std::move(index)),
-      state_(std::make_unique<State>(cache_bytes, std::move(still_counts)))
+      state_(std::make_unique<State>(repository, cache_bytes, std::move(still_counts)))
 {
 }
 
@@ -161,6 +103,37 @@ void BlobReader::prefetch(const std::vector<BlobId>& ids)
     }
 }
 
+std::uint64_t BlobReader::opened_ahead() const
+{
+    return std::min<std::uint64_t>(most_opened_ahead, state_->cache_bytes / 8);
+}
+
+std::uint64_t BlobReader::fetched_ahead() const
+{
+    return state_->frames.fetches_ahead() ? plain_fetched_ahead : 0;
+}
+
+void BlobReader::expect(const std::vector<BlobId>& ids)
+{
+    std::vector<ExpectedFrames::Frame> frames;
+    for (const BlobId& id : ids) {
+        const std::vector<BlobPlace> places = index_->find(id);
+        if (places.empty()) {
+            continue;
+        }
+        const BlobPlace& place = places.front();
+        const FrameCache::Key key{index_->pack(place.pack).id, place.frame};
+        const bool again = !frames.empty() && frames.back().key == key;
+        if (!again && !state_->cache.find(key)) {
+            const IndexedFrame frame = index_->frame(place.pack, place.frame);
+            frames.push_back({key, {frame.offset, frame.offset + frame.stored_size}});
+        }
+    }
+    if (!frames.empty()) {
+        state_->frames.expected().expect(frames);
+    }
+}
+
 /// Null if it cannot be had; `why` says so.
 std::shared_ptr<const Bytes> BlobReader::frame_at(BlobIndex& index, const BlobPlace& place,
                                                   std::string& why, const std::stop_token& stop)
@@ -181,10 +154,8 @@ std::shared_ptr<const Bytes> BlobReader::frame_at(BlobIndex& index, const BlobPl
         const FrameCache::Key& key;
         ~Done() { state.done_opening(key); }
     } const done{*state_, key};
-    std::unique_ptr<FrameOpener> opener = state_->take_opener(repository_.keys());
     FrameCache::Plain plain =
-        Fetch(repository_, *opener, stop).frame(pack, index.frame(place.pack, place.frame), why);
-    state_->give_back(std::move(opener));
+        state_->frames.read(key, index.frame(place.pack, place.frame), why, stop);
     if (plain) {
         state_->cache.add(key, plain);
     }

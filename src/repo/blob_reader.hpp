@@ -1,7 +1,7 @@
 #pragma once
 
 #include "repo/blob_index.hpp"
-#include "repo/frame_opener.hpp"
+#include "repo/repository.hpp"
 
 #include <functional>
 #include <memory>
@@ -16,8 +16,9 @@ namespace backstay::core
 class BlobReader
 {
 public:
-    /// `still_counts`: whether what is being read (a snapshot) still counts; asked before damage is
-    /// claimed. May be empty: always.
+    /// From a store that is far away, what is expected is held besides, in up to twice
+    /// `cache_bytes`. `still_counts`: whether what is being read (a snapshot) still counts; asked
+    /// before damage is claimed. May be empty: always.
     BlobReader(Repository& repository, std::shared_ptr<BlobIndex> index, std::size_t cache_bytes,
                std::function<bool()> still_counts = {});
     ~BlobReader();
@@ -28,8 +29,14 @@ public:
     /// A part of it, into `out`, without a copy of the whole.
     void read_part(const BlobId& id, BlobKind kind, std::uint64_t offset, MutableByteSpan out,
                    const std::stop_token& stop);
-    /// A hint: these will be read soon, in this order.
+    /// A hint: these will be read next, in this order. They are opened ahead.
     void prefetch(const std::vector<BlobId>& ids);
+    /// How much at a time prefetch() is worth being told.
+    std::uint64_t opened_ahead() const;
+    /// A hint: these will be read, in about this order. Neighbours are fetched together.
+    void expect(const std::vector<BlobId>& ids);
+    /// How much at a time expect() is worth being told; 0 if the store is near.
+    std::uint64_t fetched_ahead() const;
 
     BlobIndex& index() { return *index_; }
     Repository& repository() { return repository_; }

@@ -14,7 +14,7 @@ namespace
 
 /// Inner pages and leaves of a few readers.
 constexpr std::size_t pages_kept = 16;
-constexpr std::uint64_t ahead = 8 * MiB;
+constexpr std::uint64_t times_trusted = 4;
 /// Holes next to each other are joined when a list is written, so no honest list has many in a row.
 constexpr int most_holes_in_a_row = 1000;
 
@@ -40,6 +40,7 @@ ContentStream::ContentStream(std::shared_ptr<BlobReader> reader, const Content& 
     check_content(content, {});
     root_ = std::make_shared<List>(content);
     size_ = content.size();
+    order_.end = size_;
 }
 
 std::size_t ContentStream::read_at(std::uint64_t offset, MutableByteSpan buffer,
@@ -60,7 +61,7 @@ std::size_t ContentStream::read_at(std::uint64_t offset, MutableByteSpan buffer,
         if (place.what().is_hole()) {
             std::fill(part.begin(), part.end(), std::uint8_t{0});
         } else {
-            read_ahead(place, at, at + part.size());
+            read_ahead(place, at, at + part.size(), stop);
             reader_->read_part(place.what().id, BlobKind::data, at - place.begin(), part, stop);
         }
         done += part.size();
@@ -148,28 +149,96 @@ ContentStream::ListPointer ContentStream::page(const ContentItem& item, std::uin
     return list;
 }
 
-/// Tells the reader what comes after `to`, once a reader in order has used up half of what it was
-/// told before.
-void ContentStream::read_ahead(const Place& place, std::uint64_t from, std::uint64_t to)
+void ContentStream::expect(std::uint64_t begin, std::uint64_t end)
 {
+    const std::lock_guard lock(mutex_);
+    order_ = {begin, begin, std::min(end, size_), true, begin, begin};
+}
+
+/// Tells the reader what comes next if this is read in order.
+void ContentStream::read_ahead(const Place& place, std::uint64_t from, std::uint64_t to,
+                               const std::stop_token& stop)
+{
+    {
+        const std::lock_guard lock(mutex_);
+        const bool in_order = from == order_.next && (from > 0 || order_.told);
+        if (!in_order) {
+            order_ = {from, to, size_, false, to, to};
+            return;
+        }
+        order_.next = to;
+    }
+    fetch_ahead(from, to, stop);
+    open_ahead(place, to);
+}
+
+/// From what is read now on, as soon as half of what was told before is used up. Who was not told
+/// how far it goes is trusted with a few times of what was read in order.
+void ContentStream::fetch_ahead(std::uint64_t from, std::uint64_t to, const std::stop_token& stop)
+{
+    std::uint64_t reach = reader_->fetched_ahead();
+    std::uint64_t begin = 0;
+    std::uint64_t end = 0;
+    {
+        const std::lock_guard lock(mutex_);
+        if (!order_.told) {
+            reach = std::min(reach, times_trusted * (to - order_.begin));
+        }
+        if (order_.fetched >= std::min(order_.end, to + reach / 2)) {
+            return;
+        }
+        begin = std::max(order_.fetched, from);
+        end = order_.fetched = std::min(order_.end, to + reach);
+    }
+    try {
+        reader_->expect(blobs_between(begin, end, stop));
+    } catch (const Error& error) {
+        if (error.code() == ErrorCode::cancelled) {
+            throw;
+        }
+        // A page is to come that cannot be read: whoever gets there is told.
+    }
+}
+
+std::vector<BlobId> ContentStream::blobs_between(std::uint64_t begin, std::uint64_t end,
+                                                 const std::stop_token& stop)
+{
+    std::vector<BlobId> ids;
+    while (begin < end) {
+        Place place = locate(begin, stop);
+        for (; place.item < place.list->content.items.size() && begin < end; ++place.item) {
+            if (!place.what().is_hole()) {
+                ids.push_back(place.what().id);
+            }
+            begin = place.end();
+            if (place.list->content.depth > 0) { // a hole between pages
+                break;
+            }
+        }
+    }
+    return ids;
+}
+
+/// What comes after `to`, once half of what was told before is used up.
+void ContentStream::open_ahead(const Place& place, std::uint64_t to)
+{
+    const std::uint64_t ahead = reader_->opened_ahead();
     std::vector<BlobId> ids;
     {
         const std::lock_guard lock(mutex_);
-        const bool in_order = from == expected_ && from > 0;
-        expected_ = to;
-        if (!in_order || hinted_ > to + ahead / 2) {
-            hinted_ = in_order ? hinted_ : to;
+        if (order_.opened > to + ahead / 2) {
             return;
         }
+        const std::uint64_t end = std::min(order_.end, to + ahead);
         const std::vector<ContentItem>& items = place.list->content.items;
         std::uint64_t at = place.end();
-        for (std::size_t i = place.item + 1; i < items.size() && at < to + ahead; ++i) {
-            if (at >= hinted_ && !items[i].is_hole()) {
+        for (std::size_t i = place.item + 1; i < items.size() && at < end; ++i) {
+            if (at >= order_.opened && !items[i].is_hole()) {
                 ids.push_back(items[i].id);
             }
             at += items[i].length;
         }
-        hinted_ = std::max(hinted_, at);
+        order_.opened = std::max(order_.opened, at);
     }
     if (!ids.empty()) {
         reader_->prefetch(ids);

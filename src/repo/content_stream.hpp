@@ -20,6 +20,7 @@ public:
     std::uint64_t size() const override { return size_; }
     std::size_t read_at(std::uint64_t offset, MutableByteSpan buffer,
                         const std::stop_token& stop) override;
+    void expect(std::uint64_t begin, std::uint64_t end) override;
     std::optional<Extent> next_data(std::uint64_t offset) override;
     Chunk chunk_at(std::uint64_t offset, const std::stop_token& stop) override;
     bool chunk_equals(std::uint64_t offset, ByteSpan bytes, const std::stop_token& stop) override;
@@ -42,8 +43,13 @@ private:
         const ContentItem& what() const { return list->content.items[item]; }
     };
     Place locate(std::uint64_t offset, const std::stop_token& stop);
+    void read_ahead(const Place& place, std::uint64_t from, std::uint64_t to,
+                    const std::stop_token& stop);
     ListPointer page(const ContentItem& item, std::uint8_t depth, const std::stop_token& stop);
-    void read_ahead(const Place& place, std::uint64_t from, std::uint64_t to);
+    std::vector<BlobId> blobs_between(std::uint64_t begin, std::uint64_t end,
+                                      const std::stop_token& stop);
+    void fetch_ahead(std::uint64_t from, std::uint64_t to, const std::stop_token& stop);
+    void open_ahead(const Place& place, std::uint64_t to);
 
     std::shared_ptr<BlobReader> reader_;
     ListPointer root_;
@@ -52,10 +58,18 @@ private:
         BlobId id;
         ListPointer list;
     };
-    std::mutex mutex_;           // guards all below
-    std::vector<Kept> kept_;     ///< pages used last, the last one at the end
-    std::uint64_t expected_ = 0; ///< where a reader in order comes next
-    std::uint64_t hinted_ = 0;   ///< up to where the reader was told
+    /// Of who reads one piece after the other.
+    struct Order {
+        std::uint64_t begin = 0;
+        std::uint64_t next = 0;
+        std::uint64_t end = 0;
+        bool told = false;         ///< by expect()
+        std::uint64_t opened = 0;  ///< up to where the reader was told to open
+        std::uint64_t fetched = 0; ///< up to where it was told to fetch
+    };
+    std::mutex mutex_;       // guards all below
+    std::vector<Kept> kept_; ///< pages used last, the last one at the end
+    Order order_;
 };
 
 } // namespace backstay::core

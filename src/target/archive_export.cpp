@@ -169,6 +169,7 @@ void ArchiveExport::add_as(const Entry& entry, const Entry& with_content)
     } else {
         const auto stream = view_.open_stream(with_content);
         member.size = stream->size();
+        stream->expect(0, member.size);
         // libarchive 3.6 loses the folder of a sparse file's name that is not UTF-8.
         if (ArchiveWriter::holds_sparse(format_) && is_utf8(member.name)) {
             member.data = data_of(*stream);

@@ -66,6 +66,7 @@ public:
     {
         const Entry entry = only_stream(view);
         const auto stream = view.open_stream(entry);
+        stream->expect(0, stream->size());
         start_ = is_regular() ? lseek(descriptor_, 0, SEEK_CUR) : -1;
         DescriptorWriter out(descriptor_, "the output");
         const auto tell = [&](std::uint64_t entries, std::uint64_t bytes) {

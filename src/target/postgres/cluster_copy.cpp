@@ -101,6 +101,7 @@ void ClusterCopy::copy(const Part& part, AlignedBuffer& buffer, const std::stop_
     if (file.file->was_there()) {
         copy_differing(file, *stream, part, buffer, stop);
     } else {
+        stream->expect(part.begin, part.end);
         copy_bytes(file, *stream, part.begin, part.end, buffer, stop);
     }
     if (--file.parts_left == 0) {
