@@ -133,6 +133,35 @@ TEST_CASE("an object is synced before it has its name, and every folder on the w
     }
 }
 
+TEST_CASE("an opened store syncs a folder once for all that are in it, and again for a new one")
+{
+    const TempDir folder(quick_folder());
+    const std::vector<std::string> places{"one/ab/", "one/cd/", "two/"};
+    LocalStore earlier(folder.path(), LocalStore::Mode::open);
+    for (const std::string& place : places) {
+        earlier.create(place + "a", seeded_bytes(1, 10), {});
+    }
+    LocalStore store(folder.path(), LocalStore::Mode::open);
+    std::vector<std::string> synced;
+    const Hooked hooked([&](const std::string& call, const std::string& what) {
+        const std::string short_name = what.substr(folder.path().size());
+        if (call == "fsync" && !short_name.starts_with("/tmp/")) {
+            synced.push_back(short_name);
+        }
+        return 0;
+    });
+    for (const std::string& place : places) {
+        store.create(place + "b", seeded_bytes(1, 10), {});
+    }
+    CHECK(synced == std::vector<std::string>{"", "/one", "/one/ab", "/one/cd", "/two"});
+
+    // Whoever made it may not have come to sync it.
+    synced.clear();
+    REQUIRE(std::filesystem::create_directory(folder / "one/ef"));
+    store.create("one/ef/a", seeded_bytes(1, 10), {});
+    CHECK(synced == std::vector<std::string>{"/one", "/one/ef"});
+}
+
 TEST_CASE("a new repository's folder and its parents are synced into their own")
 {
     const TempDir folder(quick_folder());

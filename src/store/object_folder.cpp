@@ -196,14 +196,38 @@ FileDescriptor ObjectFolder::make(const std::string& folder)
         }
         // Another process may have made it and not come to sync it yet.
         if (made || !is_durable(whole)) {
-            sync(at.get(), whole);
-            const std::lock_guard lock(mutex_);
-            durable_.insert(whole);
+            sync_children(at.get(), folder.substr(0, begin));
         }
         at = std::move(next);
         begin = end + 1;
     }
     return at;
+}
+
+/// One sync is for all that are there: who creates in one of them will soon in others. `folder`:
+/// "", or with a slash at its end.
+void ObjectFolder::sync_children(int parent, const std::string& folder)
+{
+    std::vector<std::string> children;
+    FileDescriptor again(::openat(parent, ".", folder_flags));
+    const Folder entries(again ? ::fdopendir(again.get()) : nullptr);
+    if (!entries) {
+        fail(errno, "list", folder);
+    }
+    again.release(); // closed with `entries`
+    errno = 0;
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): own stream
+    while (const dirent* entry = ::readdir(entries.get())) {
+        if (entry->d_type == DT_DIR || entry->d_type == DT_UNKNOWN) {
+            children.push_back(folder + entry->d_name);
+        }
+    }
+    if (errno != 0) {
+        fail(errno, "list", folder);
+    }
+    sync(parent, folder);
+    const std::lock_guard lock(mutex_);
+    durable_.insert(children.begin(), children.end());
 }
 
 bool ObjectFolder::is_durable(const std::string& folder)

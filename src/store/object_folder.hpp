@@ -67,12 +67,13 @@ private:
     void list_below(FileDescriptor folder, const std::string& name, const std::string& prefix,
                     std::vector<ObjectInfo>& found, const std::stop_token& stop) const;
     [[noreturn]] void refuse_link(const std::string& key) const;
+    void sync_children(int parent, const std::string& folder);
     bool is_durable(const std::string& folder);
 
     std::string path_;
     FileDescriptor root_;
-    std::mutex mutex_; // guards durable_
-    std::set<std::string> durable_;
+    std::mutex mutex_;              // guards durable_
+    std::set<std::string> durable_; ///< folders: nobody removes any
 };
 
 } // namespace backstay::core
