@@ -452,6 +452,17 @@ def a_cut_network_ends_the_backup(place):
     demand_no_snapshot(place)
 
 
+def a_slot_that_is_lost_at_the_start_is_explained_and_the_next_backup_works(place):
+    """More was written since the last checkpoint than max_slot_wal_keep_size: the backup's own checkpoint ends its slot."""
+    place.run("init")
+    with PostgresServer(place.path / "server", settings=["max_slot_wal_keep_size = 32MB", "max_wal_size = 2GB", "checkpoint_timeout = 1h"]) as server:
+        server.sql("create table written as select g, repeat('x', 200) from generate_series(1, 400000) g")
+        backup = ("backup", "--postgres", server.conninfo(), "--method", "physical", "--checkpoint", "fast")
+        place.run(*backup, status=1)
+        assert "max_slot_wal_keep_size (32MB)" in place.stderr and "begin again at once with a fast checkpoint" in place.stderr, place.stderr
+        place.run(*backup)
+
+
 def a_log_that_falls_too_far_behind_ends_the_backup(place):
     """The server keeps no more of it than max_slot_wal_keep_size."""
     place.run("init")
@@ -558,6 +569,7 @@ TESTS = [
     a_terminated_log_receiver_ends_the_backup,
     a_killed_server_ends_the_backup,
     a_cut_network_ends_the_backup,
+    a_slot_that_is_lost_at_the_start_is_explained_and_the_next_backup_works,
     a_log_that_falls_too_far_behind_ends_the_backup,
     a_backup_that_stood_still_for_too_long_says_so,
     what_a_server_refuses_is_told_with_advice,

@@ -56,7 +56,7 @@ Record facts_record(const ServerFacts& facts)
 
 /// The server does not say why it ends the connection of a slot that keeps more of its log than it
 /// may.
-Error log_failure(const Error& error, const ServerFacts& facts)
+Error log_failure(const Error& error, const ServerFacts& facts, const char* advice)
 {
     const auto limit =
         std::find_if(facts.settings.begin(), facts.settings.end(), [](const auto& setting) {
@@ -68,8 +68,8 @@ Error log_failure(const Error& error, const ServerFacts& facts)
     return Error(error.code(),
                  fmt::format("the server's log does not come any more: {}; it ends a backup that "
                              "falls behind by more than max_slot_wal_keep_size ({}): if its own "
-                             "log tells that it released the slot, raise that",
-                             error.what(), limit->second),
+                             "log tells that it released the slot, {}",
+                             error.what(), limit->second, advice),
                  error.subject());
 }
 
@@ -105,7 +105,7 @@ class PostgresPhysicalSource final : public DataSource
             failure = std::current_exception();
         } catch (const Error& error) {
             failure = std::make_exception_ptr(
-                lane == base_lane ? error : log_failure(error, running_->facts));
+                lane == base_lane ? error : log_failure(error, running_->facts, "raise that"));
         } catch (...) {
             failure = std::current_exception();
         }
@@ -152,7 +152,9 @@ public:
         try {
             start_log(*running, slot);
         } catch (const Error& error) {
-            throw log_failure(error, running->facts);
+            throw log_failure(error, running->facts,
+                              "raise that, or begin again at once with a fast checkpoint: what was "
+                              "written since the last one counts");
         }
         start_base(*running, std::move(problems), stop);
 
