@@ -82,6 +82,25 @@ def a_backup_without_changes_reads_nothing(place):
     assert skipped["snapshot"] == ""
 
 
+def nothing_changed_is_told_of_files_that_were_young(place):
+    live = place.path / "live"
+    make_files(live, count=6)
+    place.run("init")
+
+    def saved(*options):
+        return place.summary("backup", live, "--skip-if-unchanged", *options)["snapshot"] != ""
+    assert saved()
+    time.sleep(3.2)  # those files' change tokens are void in the snapshot
+    assert not saved() and not saved("--tag", "other") and not saved("--force")
+    one = next(live.rglob("file 0"))
+    os.utime(one, ns=(1, one.stat().st_mtime_ns))  # another change time, nothing else
+    assert not saved()
+    for change in (lambda: one.chmod(0o600), lambda: one.write_text("x"), lambda: os.link(one, live / "link"), lambda: (live / "link").unlink(),
+                   lambda: one.unlink(), lambda: (live / "empty").mkdir(), lambda: (live / "empty").rmdir()):
+        change()
+        assert saved() and not saved()
+
+
 def attributes_set_between_two_backups_are_kept(place):
     live = place.path / "live"
     make_files(live, count=3)
@@ -606,7 +625,7 @@ def help_fits_and_manuals_come_from_the_same_tables(place):
 
 
 TESTS = [
-    main_job_runs_end_to_end, a_backup_without_changes_reads_nothing, attributes_set_between_two_backups_are_kept, standard_input_and_commands_become_streams,
+    main_job_runs_end_to_end, a_backup_without_changes_reads_nothing, nothing_changed_is_told_of_files_that_were_young, attributes_set_between_two_backups_are_kept, standard_input_and_commands_become_streams,
     unreadable_files_are_listed_and_the_status_is_3, wrong_usage_is_2_and_names_the_nearest_word, a_value_that_cannot_be_is_refused_before_anything_is_opened, lists_come_from_standard_input, a_passphrase_may_hold_a_line_end, an_empty_value_takes_no_other_word_for_itself, wrong_keys_and_places_are_refused_clearly,
     retention_keeps_what_it_says_and_pins_are_kept, a_clock_that_was_ahead_displaces_nothing, a_pin_says_what_tags_there_are, a_symlink_is_no_way_to_lose_a_folder, excludes_are_as_in_gitignore, in_place_restores_only_what_differs, a_huge_hole_costs_no_time, archives_go_out_and_in,
     hard_links_of_an_archive_come_back_from_any_part_of_it, an_entry_below_no_folder_fails_no_import, a_file_of_holes_alone_comes_back_from_an_archive, a_listed_path_can_be_typed_again,

@@ -159,6 +159,7 @@ private:
             context_,     figures_, [this](const ProblemRecord& problem) { tell(problem); }};
 
         auto resumed = find_interrupted(list, condemned, writer, reader);
+        goes_on_ = !resumed.empty();
         const std::shared_ptr<RepositoryView> parent_root =
             parent_ ? std::make_shared<RepositoryView>(reader, parent_->record.root) : nullptr;
         std::vector<std::unique_ptr<SourceRun>> runs;
@@ -261,10 +262,18 @@ private:
         counts.milliseconds = static_cast<std::uint64_t>(context_.seconds() * 1000);
     }
 
+    /// A tree is another one, too, where nothing but change tokens differ: those of files that
+    /// were young when the parent was made are void in it. So where each entry was compared with
+    /// the parent's (and not with an interrupted run's), what was found decides.
     bool unchanged() const
     {
-        return parent_ && options_.skip_if_unchanged &&
-               parent_->record.root.page == record_.root.page;
+        if (!parent_ || !options_.skip_if_unchanged) {
+            return false;
+        }
+        const bool same_entries = !goes_on_ && figures_.entries_new == 0 &&
+                                  figures_.entries_changed == 0 && figures_.entries_relinked == 0 &&
+                                  figures_.entries == parent_->record.counts.entries;
+        return same_entries || parent_->record.root.page == record_.root.page;
     }
 
     void commit(std::vector<std::unique_ptr<SourceRun>>& runs)
@@ -330,6 +339,7 @@ private:
     std::unique_ptr<Heartbeat> heartbeat_; ///< while sources are silent, too
     std::optional<Snapshot> parent_;
     BlobCounts counts_;
+    bool goes_on_ = false; ///< where an interrupted run ended
     bool committed_ = false;
 };
 

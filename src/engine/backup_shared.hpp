@@ -14,7 +14,7 @@ namespace backstay::core
 /// Figures of a backup while it runs. Thread-safe.
 struct BackupFigures {
     std::atomic<std::uint64_t> entries{0}, entries_new{0}, entries_changed{0}, entries_unchanged{0},
-        bytes_source{0}, bytes_read{0};
+        entries_relinked{0}, bytes_source{0}, bytes_read{0};
 };
 
 /// What the lanes of all sources share. Thread-safe.

@@ -32,7 +32,8 @@ bool same_attributes(const Entry& a, const Entry& b)
 {
     return a.kind == b.kind && a.mode == b.mode && a.user_id == b.user_id &&
            a.group_id == b.group_id && a.modified == b.modified && a.link_target == b.link_target &&
-           a.device == b.device && a.file_flags == b.file_flags && a.xattrs == b.xattrs;
+           a.device == b.device && a.file_flags == b.file_flags && a.xattrs == b.xattrs &&
+           a.damaged == b.damaged;
 }
 
 /// Flags that the source tells whether the entry changed or not, and the others as they were.
@@ -99,6 +100,9 @@ void LaneReader::take(SourceEntry entry)
         return;
     }
     shared_.figures.entries.fetch_add(1, std::memory_order_relaxed);
+    if (before && before->link != kept.link) {
+        shared_.figures.entries_relinked.fetch_add(1, std::memory_order_relaxed);
+    }
     auto& counter = change == Change::new_entry  ? shared_.figures.entries_new
                     : change == Change::modified ? shared_.figures.entries_changed
                                                  : shared_.figures.entries_unchanged;
