@@ -36,7 +36,7 @@ std::string usage_of(const Command& command)
 std::string description(const OptionRow& row)
 {
     std::string text = row.help;
-    if (!row.choices.empty()) {
+    if (!row.choices.empty() && row.placeholder.find('|') == std::string::npos) {
         text += fmt::format(" ({})", joined(row.choices, ", "));
     }
     const bool told = row.standard.empty() || row.is_flag() || row.standard == "0";
@@ -83,13 +83,33 @@ constexpr const char* exit_text =
 
 std::string completions_bash()
 {
+    std::string with_value = "-r";
+    for (const OptionRow& row : global_options()) {
+        with_value += row.is_flag() ? "" : "|--" + row.key;
+    }
     std::string out = "# bash completion for backstay\n_backstay() {\n    local "
-                      "word=${COMP_WORDS[COMP_CWORD]} command=\n    local i\n"
+                      "word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} "
+                      "command=\n    local i\n"
                       "    for ((i = 1; i < COMP_CWORD; i++)); do\n        case ${COMP_WORDS[i]} "
-                      "in\n            -r|--repository) ((i++)) ;;\n            -*) ;;\n"
+                      "in\n            " +
+                      with_value +
+                      ") ((i++)) ;;\n            -*) ;;\n"
                       "            *) command=${COMP_WORDS[i]}; break ;;\n        esac\n    done\n "
                       "   case $command in\n";
     std::string names;
+    std::string choices;
+    const auto add_choices = [&choices](const std::string& command, const OptionRow& row) {
+        if (!row.choices.empty()) {
+            choices += fmt::format("        {}:--{}) COMPREPLY=($(compgen -W '{}' -- \"$word\")); "
+                                   "return ;;\n",
+                                   command, row.key, joined(row.choices, " "));
+        }
+    };
+    std::string general;
+    for (const OptionRow& row : global_options()) {
+        general += "--" + row.key + " ";
+        add_choices("*", row);
+    }
     for (const Command& command : commands()) {
         if (command.hidden) {
             continue;
@@ -98,12 +118,15 @@ std::string completions_bash()
         std::string options;
         for (const OptionRow& row : options_of(command)) {
             options += "--" + row.key + " ";
+            add_choices(command.name, row);
         }
-        out += fmt::format("        {}) COMPREPLY=($(compgen -W '{}--help' -- \"$word\")) ;;\n",
-                           command.name, options);
+        out += fmt::format("        {}) COMPREPLY=($(compgen -W '{}{}--help' -- \"$word\")) ;;\n",
+                           command.name, options, general);
     }
-    out += fmt::format("        '') COMPREPLY=($(compgen -W '{}help' -- \"$word\")) ;;\n    esac\n",
-                       names);
+    out +=
+        fmt::format("        '') COMPREPLY=($(compgen -W '{}{}help' -- \"$word\")) ;;\n    esac\n"
+                    "    case $command:$before in\n{}    esac\n",
+                    names, general, choices);
     return out + "    [[ $word == -* || -z $command ]] || COMPREPLY+=($(compgen -f -- "
                  "\"$word\"))\n}\ncomplete -o filenames -F _backstay backstay\n";
 }
@@ -135,14 +158,22 @@ std::string completions_zsh()
                     help.insert(at, "\\");
                 }
             }
-            cases +=
-                fmt::format(" '--{}[{}]{}'", row.key, help, row.is_flag() ? "" : ":value:_files");
+            const std::string value =
+                row.choices.empty() ? ":value:_files" : ":value:(" + joined(row.choices, " ") + ")";
+            cases += fmt::format(" '--{}[{}]{}'", row.key, help, row.is_flag() ? "" : value);
         }
         cases += " '*:file:_files' ;;\n";
     }
     out += "    )\n    if (( CURRENT == 2 )); then\n        _describe command commands\n        "
            "return\n    fi\n    case $words[2] in\n";
     return out + cases + "    esac\n}\n_backstay \"$@\"\n";
+}
+
+std::string fish_value(const OptionRow& row)
+{
+    return row.is_flag()         ? ""
+           : row.choices.empty() ? "-r "
+                                 : fmt::format("-x -a '{}' ", joined(row.choices, " "));
 }
 
 std::string completions_fish()
@@ -157,7 +188,7 @@ std::string completions_fish()
         for (const OptionRow& row : options_of(command)) {
             out += fmt::format(
                 "complete -c backstay -n '__fish_seen_subcommand_from {}' -l {} {}-d '{}'\n",
-                command.name, row.key, row.is_flag() ? "" : "-r ", single_quoted(row.help));
+                command.name, row.key, fish_value(row), single_quoted(row.help));
         }
     }
     return out;
