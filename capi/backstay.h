@@ -67,7 +67,7 @@ enum {
     BACKSTAY_E_UNSUPPORTED = -4,
     BACKSTAY_E_CLOSED = -5,
     BACKSTAY_E_REENTRANT = -6,
-    BACKSTAY_E_FORKED = -7, /* the handle was made before a fork, in the parent */
+    BACKSTAY_E_FORKED = -7, /* the handle was made before a fork, in the parent; freeing it in the child does nothing */
     BACKSTAY_E_CANCELLED = -8,
     BACKSTAY_E_HOST = -9, /* a host's callback failed without saying how */
     BACKSTAY_E_STORAGE = -20,
@@ -282,7 +282,7 @@ typedef struct backstay_source_vtable {
     backstay_status (*read)(void *self, backstay_callback *, uint32_t lane, uint64_t item, uint64_t offset, uint8_t *, size_t, size_t *got);
     backstay_status (*next_data)(void *self, backstay_callback *, uint32_t lane, uint64_t item, uint64_t offset, uint64_t *begin,
                                  uint64_t *end); /* of SPARSE entries; DONE: a hole to the end */
-    void (*release)(void *self, uint32_t lane, uint64_t item); /* optional; once for each entry given */
+    void (*release)(void *self, uint32_t lane, uint64_t item); /* optional; once for each entry given, before settle */
     backstay_status (*finish)(void *self, backstay_callback *, backstay_verdict *out); /* all lanes done, before the commit */
     backstay_status (*settle)(void *self, backstay_callback *, int32_t committed); /* optional; 0: not, or not known */
     void (*destroy)(void *self); /* optional; exactly once, also if source_new fails */
@@ -301,7 +301,7 @@ BACKSTAY_CALL backstay_store_describe(backstay_store *store, backstay_cancel *ca
 BACKSTAY_CALL backstay_store_traffic(backstay_store *store, backstay_record **record, backstay_error **error);
 BACKSTAY_API void backstay_store_free(backstay_store *store);
 
-/* Ours: the place is an option. A source serves one job at a time. *source: [own]. Scopes "source.tree" (path…), "source.stream" (descriptor, borrowed;
+/* Ours: the place is an option. A source serves one job at a time: E_BUSY. *source: [own]. Scopes "source.tree" (path…), "source.stream" (descriptor, borrowed;
  * name), "source.command" (argument…; name), "source.archive" (path), "source.postgres" (conninfo, method…; a password in it is E_INVALID). */
 BACKSTAY_CALL backstay_source_open_tree(backstay_engine *engine, const backstay_options *options, backstay_source **source,
                                         backstay_error **error);
@@ -321,7 +321,7 @@ BACKSTAY_CALL backstay_source_probe(backstay_source *source, backstay_cancel *ca
 BACKSTAY_API void backstay_source_free(backstay_source *source);
 
 /* Scopes "target.directory" (path, or in-place), "target.stream" (descriptor, borrowed), "target.archive" (path or descriptor; format),
- * "target.postgres" (conninfo of a server for databases, or directory for a cluster…). A target serves one job. *target: [own]. */
+ * "target.postgres" (conninfo of a server for databases, or directory for a cluster…). A target serves one job: E_INVALID. *target: [own]. */
 BACKSTAY_CALL backstay_target_open_directory(backstay_engine *engine, const backstay_options *options, backstay_target **target,
                                              backstay_error **error);
 BACKSTAY_CALL backstay_target_open_stream(backstay_engine *engine, const backstay_options *options, backstay_target **target,

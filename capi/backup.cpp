@@ -18,6 +18,7 @@ struct backstay_backup {
     backstay::capi::RepositoryRef repository;
     BackupOptions options;
     std::vector<BackupSource> sources;
+    std::vector<backstay::capi::JobSlot> slots; ///< the sources'
 };
 
 extern "C" {
@@ -35,6 +36,7 @@ backstay_status backstay_backup_new(backstay_repository* repository,
             new backstay_backup{state,
                                 backstay::capi::backup_options(
                                     backstay::capi::options_or_default(options, "backup", storage)),
+                                {},
                                 {}};
         return BACKSTAY_OK;
     });
@@ -54,8 +56,8 @@ backstay_status backstay_backup_add_source(backstay_backup* backup, const char* 
         added.name = &need(name, "name");
         added.kind = source->kind;
         added.roots = source->roots;
-        added.source =
-            backup->options.force && source->remake ? source->remake(true) : source->source;
+        const bool remade = backup->options.force && source->remake;
+        added.source = remade ? source->remake(true) : source->source;
         added.optional = set.flag("optional");
         added.after = set.text("after");
         if (!backstay::core::is_entry_name(added.name)) {
@@ -69,6 +71,7 @@ backstay_status backstay_backup_add_source(backstay_backup* backup, const char* 
             }
         }
         backup->sources.push_back(std::move(added));
+        backup->slots.push_back(remade ? backstay::capi::JobSlot() : source->slot);
         return BACKSTAY_OK;
     });
 }
@@ -82,8 +85,12 @@ backstay_status backstay_backup_start(backstay_backup* backup, backstay_cancel* 
         if (backup->sources.empty()) {
             throw Error(ErrorCode::invalid, "the backup has no source: add one");
         }
-        const auto work = [repository, sources = backup->sources,
-                           options = backup->options](JobContext& context) {
+        std::vector<std::shared_ptr<void>> taken;
+        for (const backstay::capi::JobSlot& slot : backup->slots) {
+            taken.push_back(slot.take_for_a_while());
+        }
+        const auto work = [repository, sources = backup->sources, options = backup->options,
+                           taken](JobContext& context) {
             return backstay::core::run_backup(repository->open(), sources, options,
                                               repository->engine->limits(), context);
         };
@@ -98,7 +105,7 @@ backstay_status backstay_backup_start(backstay_backup* backup, backstay_cancel* 
 
 void backstay_backup_free(backstay_backup* backup)
 {
-    delete backup;
+    backstay::capi::free_handle(backup, &backstay_backup::repository);
 }
 
 } // extern "C"

@@ -54,11 +54,13 @@ public:
     {
         static std::mutex mutex;
         static std::weak_ptr<Watcher> current;
+        static pid_t process = 0; ///< whose `current` is: a fork does not copy its thread
         const std::lock_guard lock(mutex);
-        std::shared_ptr<Watcher> watcher = current.lock();
+        std::shared_ptr<Watcher> watcher = process == ::getpid() ? current.lock() : nullptr;
         if (!watcher) {
             watcher = std::make_shared<Watcher>();
             current = watcher;
+            process = ::getpid();
         }
         return watcher;
     }
@@ -148,8 +150,8 @@ backstay_status backstay_cancel_new(backstay_cancel** cancel, backstay_error** e
 
 void backstay_cancel_trigger(backstay_cancel* cancel)
 {
-    if (cancel == nullptr) {
-        return;
+    if (cancel == nullptr || cancel->state->process != ::getpid()) {
+        return; // the parent's, whose event it shares
     }
     cancel->state->triggered = true;
     const uint64_t one = 1;
@@ -158,7 +160,9 @@ void backstay_cancel_trigger(backstay_cancel* cancel)
 
 void backstay_cancel_free(backstay_cancel* cancel)
 {
-    delete cancel;
+    if (cancel != nullptr && cancel->state->process == ::getpid()) {
+        delete cancel;
+    }
 }
 
 } // extern "C"

@@ -87,10 +87,15 @@ void EngineState::log(const char* level, const std::string& message)
 
 void EngineState::check_process() const
 {
-    if (process_ != ::getpid()) {
+    if (!is_of_this_process()) {
         throw Error(ErrorCode::forked, "this handle was made before a fork, in the parent process: "
                                        "make an engine of your own in the child");
     }
+}
+
+bool EngineState::is_of_this_process() const
+{
+    return process_ == ::getpid();
 }
 
 std::shared_ptr<core::ObjectStore> EngineState::memory_store(const std::string& name)
@@ -117,9 +122,9 @@ backstay_status backstay_library_describe(backstay_record** record, backstay_err
     return guarded(error, [&] {
         Record out("library");
         out.set("version", BACKSTAY_VERSION).set("format_version", backstay::core::format_version);
-        out.set("sources",
-                std::vector<std::string>{"tree", "stream", "command", "archive", "host"});
-        out.set("targets", std::vector<std::string>{"directory", "stream", "archive"});
+        out.set("sources", std::vector<std::string>{"tree", "stream", "command", "archive",
+                                                    "postgres", "host"});
+        out.set("targets", std::vector<std::string>{"directory", "stream", "archive", "postgres"});
         out.set("stores", std::vector<std::string>{"local", "memory", "s3"});
         out.set("suite", "AES-256-GCM BLAKE3 HMAC-SHA256 Ed25519 X25519 HKDF-SHA256 Argon2id");
         need(record, "record") = backstay::capi::new_record(std::move(out));
@@ -150,7 +155,7 @@ backstay_status backstay_engine_new(const backstay_options* options, backstay_lo
 
 void backstay_engine_free(backstay_engine* engine)
 {
-    delete engine;
+    backstay::capi::free_handle(engine, &backstay_engine::state);
 }
 
 backstay_status backstay_cache_clean(backstay_engine* engine, const backstay_options* options,

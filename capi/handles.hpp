@@ -5,6 +5,7 @@
 #include "engine/job_context.hpp"
 #include "engine/options.hpp"
 #include "engine/snapshot_access.hpp"
+#include "job_slot.hpp"
 #include "repo/repository.hpp"
 #include "repo/snapshot_catalog.hpp"
 #include "source/data_source.hpp"
@@ -20,6 +21,7 @@
 #include <optional>
 #include <string>
 #include <sys/types.h>
+#include <unistd.h>
 #include <vector>
 
 /// What the handles of the C ABI hold. A handle owns references, so that children keep their
@@ -57,6 +59,7 @@ public:
     void log(const char* level, const std::string& message);
     /// Throws Error{forked} in a child process.
     void check_process() const;
+    bool is_of_this_process() const;
     /// Stores of "memory:NAME".
     std::shared_ptr<core::ObjectStore> memory_store(const std::string& name);
 
@@ -92,6 +95,7 @@ using RepositoryRef = std::shared_ptr<RepositoryState>;
 struct CancelState {
     std::atomic<bool> triggered{false};
     int event = -1;
+    pid_t process = ::getpid(); ///< whose it is
     std::stop_source stop;
     ~CancelState();
 };
@@ -135,12 +139,14 @@ struct backstay_source {
     std::shared_ptr<backstay::core::DataSource> source;
     /// A tree's, so that a backup's `force` reaches it and verify can make it anew.
     std::function<std::shared_ptr<backstay::core::DataSource>(bool force)> remake;
+    backstay::capi::JobSlot slot;
 };
 struct backstay_target {
     backstay::capi::EngineRef engine;
     std::optional<backstay::core::DirectoryTargetOptions> directory;
     bool in_place = false;
     std::shared_ptr<backstay::core::Target> target;
+    backstay::capi::JobSlot slot;
 };
 struct backstay_repository {
     backstay::capi::RepositoryRef state;
@@ -173,3 +179,28 @@ struct backstay_stream {
     std::shared_ptr<backstay::core::SnapshotStream> stream;
     std::stop_token stop;
 };
+
+namespace backstay::capi
+{
+
+inline bool is_of_this_process(const EngineRef& engine)
+{
+    return engine->is_of_this_process();
+}
+inline bool is_of_this_process(const RepositoryRef& repository)
+{
+    return !repository || is_of_this_process(repository->engine);
+}
+
+/// What every backstay_x_free does: `owner` is the member that holds the engine or the repository.
+/// In a child process the handle is left alone: its threads did not come along, and its sessions in
+/// the store are the parent's.
+template <typename Handle, typename Owner>
+void free_handle(Handle* handle, Owner owner)
+{
+    if (handle != nullptr && is_of_this_process(std::invoke(owner, *handle))) {
+        delete handle;
+    }
+}
+
+} // namespace backstay::capi

@@ -11,6 +11,8 @@
 #include <set>
 #include <sys/eventfd.h>
 #include <unistd.h>
+#include <utility>
+#include <vector>
 
 namespace backstay::capi
 {
@@ -195,10 +197,12 @@ public:
             return vtable_.open(self_, callback, view_.get(), &session);
         });
         if (session.lane_count == 0 || session.lane_count > max_lanes) {
+            settle(false);
             throw Error(ErrorCode::host,
                         fmt::format("the host's source asks for {} lanes: 1 to {} are possible",
                                     session.lane_count, max_lanes));
         }
+        unreleased_.assign(session.lane_count, {});
         return {session.lane_count, session.entries, session.bytes};
     }
 
@@ -212,6 +216,7 @@ public:
         if (status == BACKSTAY_DONE) {
             return std::nullopt;
         }
+        unreleased_.at(lane).push_back(given.item);
         SourceEntry entry = entry_from(given);
         entry.entry.damaged = entry.entry.damaged || is_marked(entry.entry.path);
         return entry;
@@ -261,10 +266,9 @@ public:
 
     void release(std::uint32_t lane, std::uint64_t item) override
     {
-        if (vtable_.release != nullptr) {
-            const InCallback in;
-            vtable_.release(self_, lane, item);
-        }
+        std::vector<std::uint64_t>& items = unreleased_.at(lane);
+        items.erase(std::find(items.begin(), items.end(), item));
+        tell_released(lane, item);
     }
 
     core::SourceVerdict finish() override
@@ -298,6 +302,7 @@ public:
                 source.on_stop_.reset();
             }
         } end{*this};
+        release_the_rest();
         if (vtable_.settle != nullptr) {
             call(std::stop_token(), "settle", [&](backstay_callback* callback) {
                 return vtable_.settle(self_, callback, committed ? 1 : 0);
@@ -307,6 +312,24 @@ public:
 
 private:
     static constexpr std::uint32_t max_lanes = 256;
+
+    void tell_released(std::uint32_t lane, std::uint64_t item)
+    {
+        if (vtable_.release != nullptr) {
+            const InCallback in;
+            vtable_.release(self_, lane, item);
+        }
+    }
+
+    /// What lanes held when they were stopped.
+    void release_the_rest()
+    {
+        for (std::uint32_t lane = 0; lane < unreleased_.size(); ++lane) {
+            for (const std::uint64_t item : std::exchange(unreleased_[lane], {})) {
+                tell_released(lane, item);
+            }
+        }
+    }
 
     void lend_parent(core::SnapshotView* parent)
     {
@@ -380,7 +403,8 @@ private:
     std::unique_ptr<backstay_view> view_;
     core::FileDescriptor cancel_event_;
     std::optional<std::stop_callback<std::function<void()>>> on_stop_;
-    std::mutex mutex_; // guards marked_
+    std::vector<std::vector<std::uint64_t>> unreleased_; ///< by lane: given, not released yet
+    std::mutex mutex_;                                   // guards marked_
     std::set<std::string> marked_;
 };
 

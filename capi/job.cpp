@@ -38,8 +38,9 @@ Record error_record(const backstay_error& error)
 backstay_job::backstay_job(backstay::capi::EngineRef engine, const char* operation, Gives gives,
                            Work work, std::stop_token cancel, std::stop_token closing)
     : engine_(std::move(engine)), operation_(operation), gives_(gives), work_(std::move(work)),
-      on_cancel_(std::move(cancel), [this] { stop_.request_stop(); }),
-      on_close_(std::move(closing), [this] { stop_.request_stop(); }),
+      cancel_(std::move(cancel)), closing_(std::move(closing)),
+      on_cancel_(cancel_, [this] { stop_.request_stop(); }),
+      on_close_(closing_, [this] { stop_.request_stop(); }),
       queue_(engine_->limits().temporary_folder),
       context_(stop_.get_token(), [this](Record record) { take(std::move(record)); })
 {
@@ -62,6 +63,19 @@ void backstay_job::take(Record record)
     }
 }
 
+Record backstay_job::work()
+{
+    try {
+        return work_(context_);
+    } catch (const Error& error) {
+        const bool closed = closing_.stop_requested() && !cancel_.stop_requested();
+        if (error.code() == ErrorCode::cancelled && closed) {
+            throw Error(ErrorCode::closed, "the repository was closed");
+        }
+        throw;
+    }
+}
+
 void backstay_job::run()
 {
     if (engine_->low_priority()) {
@@ -71,7 +85,7 @@ void backstay_job::run()
     Record summary;
     backstay_status status = BACKSTAY_OK;
     try {
-        summary = work_(context_);
+        summary = work();
     } catch (...) {
         status = backstay::capi::report_current_exception(&error);
         summary = Record("summary");
@@ -179,7 +193,7 @@ int backstay_job_descriptor(const backstay_job* job)
 
 void backstay_job_free(backstay_job* job)
 {
-    delete job;
+    backstay::capi::free_handle(job, &backstay_job::engine);
 }
 
 } // extern "C"

@@ -26,10 +26,12 @@ struct backstay_job {
     const backstay_record* summary() const;
     backstay::core::Record progress() const { return context_.progress_record(); }
     int descriptor() const { return queue_.descriptor(); }
+    const backstay::capi::EngineRef& engine() const { return engine_; }
     void check_process() const { engine_->check_process(); }
 
 private:
     void run();
+    backstay::core::Record work();
     void take(backstay::core::Record record);
     void end(backstay::core::Record summary, backstay_status status, backstay_error* error);
 
@@ -38,6 +40,8 @@ private:
     Gives gives_;
     Work work_;
     std::stop_source stop_;
+    std::stop_token cancel_;
+    std::stop_token closing_;
     std::stop_callback<std::function<void()>> on_cancel_;
     std::stop_callback<std::function<void()>> on_close_;
     backstay::capi::RecordQueue queue_;

@@ -89,6 +89,7 @@ backstay_status backstay_restore_start(backstay_snapshot* snapshot, const char* 
                             : backstay::core::restore_to_directory(open, from, where, *directory,
                                                                    given, limits, context);
         };
+        target->slot.take_for_good();
         start(job, snapshot->repository, "restore", gives, cancel, restore);
         return BACKSTAY_OK;
     });
@@ -105,7 +106,8 @@ backstay_status backstay_verify_start(backstay_snapshot* snapshot, const char* s
         options_or_default(options, "verify", storage);
         const std::string name = source_name != nullptr ? source_name : "files";
         const auto living = source != nullptr ? source->source : nullptr;
-        const auto verify = [name, living, from = snapshot->snapshot](
+        const auto taken = source != nullptr ? source->slot.take_for_a_while() : nullptr;
+        const auto verify = [name, living, taken, from = snapshot->snapshot](
                                 Repository& open, const EngineLimits& limits, JobContext& context) {
             const auto chosen =
                 living ? living : backstay::core::recorded_source(from, name, limits);

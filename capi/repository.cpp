@@ -129,7 +129,7 @@ backstay_status backstay_repository_close(backstay_repository* repository, backs
 
 void backstay_repository_free(backstay_repository* repository)
 {
-    delete repository;
+    backstay::capi::free_handle(repository, &backstay_repository::state);
 }
 
 backstay_status backstay_object_describe(backstay_repository* repository, const char* name,

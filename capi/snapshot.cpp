@@ -183,7 +183,7 @@ backstay_status backstay_snapshot_edit(backstay_snapshot* snapshot, const backst
 
 void backstay_snapshot_free(backstay_snapshot* snapshot)
 {
-    delete snapshot;
+    backstay::capi::free_handle(snapshot, &backstay_snapshot::repository);
 }
 
 backstay_status backstay_view_open(backstay_snapshot* snapshot, const char* path, size_t length,
@@ -215,7 +215,7 @@ const backstay_record* backstay_view_record(const backstay_view* view)
 
 void backstay_view_free(backstay_view* view)
 {
-    delete view;
+    backstay::capi::free_handle(view, &backstay_view::repository);
 }
 
 backstay_status backstay_tree_open(backstay_view* view, const char* path, size_t length,
@@ -264,7 +264,7 @@ backstay_status backstay_tree_next(backstay_tree* tree, backstay_entry* out, bac
 
 void backstay_tree_free(backstay_tree* tree)
 {
-    delete tree;
+    backstay::capi::free_handle(tree, &backstay_tree::repository);
 }
 
 backstay_status backstay_stream_open(backstay_view* view, const char* path, size_t length,
@@ -323,7 +323,7 @@ backstay_status backstay_stream_next_data(backstay_stream* stream, uint64_t offs
 
 void backstay_stream_free(backstay_stream* stream)
 {
-    delete stream;
+    backstay::capi::free_handle(stream, &backstay_stream::repository);
 }
 
 } // extern "C"

@@ -263,7 +263,7 @@ backstay_status backstay_source_probe(backstay_source* source, backstay_cancel* 
 
 void backstay_source_free(backstay_source* source)
 {
-    delete source;
+    backstay::capi::free_handle(source, &backstay_source::engine);
 }
 
 } // extern "C"

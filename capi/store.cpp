@@ -180,7 +180,7 @@ backstay_status backstay_store_traffic(backstay_store* store, backstay_record** 
 
 void backstay_store_free(backstay_store* store)
 {
-    delete store;
+    backstay::capi::free_handle(store, &backstay_store::engine);
 }
 
 } // extern "C"

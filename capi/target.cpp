@@ -196,7 +196,7 @@ backstay_status backstay_target_open_postgres(backstay_engine* engine,
 
 void backstay_target_free(backstay_target* target)
 {
-    delete target;
+    backstay::capi::free_handle(target, &backstay_target::engine);
 }
 
 } // extern "C"

@@ -340,8 +340,29 @@ TEST_CASE("most of the library is closed inside a callback, and open again behin
     CHECK(backstay::capi::callback_depth() == 0);
     CHECK(thrown([&] { source->settle(false); }).starts_with("host: "));
     CHECK(backstay::capi::callback_depth() == 0);
-    source->release(0, 1);
-    CHECK(host.released == 1);
     source.reset();
     CHECK(host.destroyed == 1);
+}
+
+TEST_CASE("each entry is released once, at the latest when the session settles")
+{
+    Host host;
+    host.next = [](backstay_callback*, backstay_entry* out) {
+        out->kind = BACKSTAY_KIND_FILE;
+        out->path = "file";
+        out->path_length = 4;
+        out->item = 7;
+        return BACKSTAY_OK;
+    };
+    const auto source = host.source();
+    host.open_session(*source);
+    source->next(0);
+    source->release(0, 7);
+    CHECK(host.released == 1);
+    source->next(0);
+    source->settle(false);
+    CHECK(host.released == 2);
+    host.open_session(*source);
+    source->settle(false);
+    CHECK(host.released == 2);
 }
