@@ -204,7 +204,8 @@ enum { /* which members hold something */
 enum {
     BACKSTAY_ENTRY_SEQUENTIAL = 1, /* from a source: its bytes are read before the lane's next entry, or never */
     BACKSTAY_ENTRY_SPARSE = 2,     /* next_data says where data lies */
-    BACKSTAY_ENTRY_DAMAGED = 4     /* kept, but not whole */
+    BACKSTAY_ENTRY_DAMAGED = 4,    /* kept, but not whole */
+    BACKSTAY_ENTRY_CONTENTS_LEFT_OUT = 8 /* a folder, what is in it on purpose not: a restore removes nothing there */
 };
 enum { BACKSTAY_CHUNK_DEFAULT = 0, BACKSTAY_CHUNK_CDC = 1, BACKSTAY_CHUNK_GRID = 2, BACKSTAY_CHUNK_NONE = 3 };
 

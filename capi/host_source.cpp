@@ -135,6 +135,7 @@ SourceEntry entry_from(const backstay_entry& given)
     }
     entry.kind = static_cast<EntryKind>(given.kind);
     entry.damaged = (given.flags & BACKSTAY_ENTRY_DAMAGED) != 0;
+    entry.contents_left_out = (given.flags & BACKSTAY_ENTRY_CONTENTS_LEFT_OUT) != 0;
     entry.link_target =
         text(given.link_target, given.link_target_length, core::max_link_target, "link target");
     entry.user = text(given.user, given.user_length, core::max_name_size, "user name");

@@ -31,6 +31,8 @@ void fill_entry(backstay_entry* out, const Entry& entry, std::vector<backstay_xa
     backstay_entry filled{};
     filled.kind = static_cast<uint32_t>(entry.kind);
     filled.flags = entry.damaged ? static_cast<uint32_t>(BACKSTAY_ENTRY_DAMAGED) : 0;
+    filled.flags |=
+        entry.contents_left_out ? static_cast<uint32_t>(BACKSTAY_ENTRY_CONTENTS_LEFT_OUT) : 0;
     const auto has = [&filled](uint32_t bit) { filled.present |= bit; };
     const auto set_text = [](const std::string& text, const char*& data, size_t& length) {
         data = text.c_str();

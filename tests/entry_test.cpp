@@ -49,6 +49,7 @@ Entry full_entry()
     entry.change_token = {0xcd};
     entry.content = {0, {{5, id_of<BlobId>(0x11)}}};
     entry.subtree = Subtree{id_of<BlobId>(0x22), 3, 4};
+    entry.contents_left_out = true;
     return entry;
 }
 
@@ -79,7 +80,7 @@ TEST_CASE("an entry has the bytes that the format says")
 {
     CHECK(to_hex(encoded(full_entry())) == "0161"
                                            "09"
-                                           "ffff0f"       // all fields
+                                           "ffff1f"       // all fields
                                            "05"           // size
                                            "a403"         // mode
                                            "00ffffffff0f" // ids
@@ -128,7 +129,7 @@ TEST_CASE("an entry of an unknown kind or with unknown fields is refused")
         entry.kind = static_cast<EntryKind>(kind);
         CHECK(is_refused(encoded(entry), decoded));
     }
-    CHECK(is_refused(with_fields(1U << 18U, "00"), decoded));
+    CHECK(is_refused(with_fields(1U << 19U, "00"), decoded));
 }
 
 TEST_CASE("an entry's field that says what its absence says is refused")

@@ -60,7 +60,12 @@ def what_a_marker_left_out_is_not_removed(place):
     place.run("backup", live, "--exclude-if-present", ".nobackup")
     make_files(live, "new")
     place.run("restore", f"latest:{live}", "--in-place", "--delete")
-    assert names_below(live) == {"kept", "build/.nobackup", "build/object", "build/deep/object"}, names_below(live)
+    left = {"kept", "build/.nobackup", "build/object", "build/deep/object"}
+    assert names_below(live) == left, names_below(live)
+    # Neither where the marker has gone since.
+    (live / "build" / ".nobackup").unlink()
+    place.run("restore", f"latest:{live}", "--in-place", "--delete", "--exclude", ".nobackup")
+    assert names_below(live) == left - {"build/.nobackup"}, names_below(live)
 
 
 def what_could_not_be_saved_is_not_removed(place):
@@ -92,6 +97,45 @@ def other_file_systems_that_were_left_out_are_not_emptied(place):
         assert names_below(live) == {"kept", "mounted/precious", "mounted/deep/precious"}, names_below(live)
     finally:
         subprocess.run(["umount", live / "mounted"], check=True)
+
+
+def what_lies_beneath_a_mount_point_that_was_left_out_is_not_removed(place):
+    live, copy = place.path / "live", place.path / "copy"
+    make_files(live, "kept", "mounted/beneath")
+    done = subprocess.run(["mount", "-t", "tmpfs", "none", live / "mounted"], capture_output=True, check=False)
+    if done.returncode != 0:
+        print("mounting is forbidden here: nothing tested")
+        return
+    try:
+        make_files(live, "mounted/on-the-disk")
+        place.run("init")
+        place.run("backup", live, "--one-file-system")
+    finally:
+        subprocess.run(["umount", live / "mounted"], check=True)
+    marked = {r["path"] for r in place.json("ls", "latest", "--recursive") if r.get("contents_left_out") and str(live) in "/" + r["path"]}
+    assert {path[path.index("/"):] for path in marked} == {str(live / "mounted")}, marked
+    make_files(live, "new")
+    planned = place.json("restore", f"latest:{live}", "--in-place", "--delete", "--dry-run")
+    assert [r["message"] for r in planned if r.get("action") == "skip"] == ["the backup left out what is in it"], planned
+    place.run("restore", f"latest:{live}", "--in-place", "--delete")
+    assert names_below(live) == {"kept", "mounted/beneath"}, names_below(live)
+    place.run("restore", f"latest:{live}/mounted", "--in-place", "--delete")
+    assert names_below(live) == {"kept", "mounted/beneath"}, names_below(live)
+    make_files(copy, "mounted/there", "new")
+    place.run("restore", f"latest:{live}", "--to", copy, "--delete")
+    assert names_below(copy) == {"kept", "mounted/there"}, names_below(copy)
+    place.run("restore", f"latest:{live}/mounted", "--to", copy / "mounted", "--delete")
+    assert names_below(copy) == {"kept", "mounted/there"}, names_below(copy)
+
+
+def what_lies_between_two_roots_is_not_removed(place):
+    live = place.path / "live"
+    make_files(live, "kept", "cache/object", "cache/wanted/file")
+    place.run("init")
+    place.run("backup", live, live / "cache" / "wanted", "--exclude", "/" + str(live / "cache")[1:])
+    (live / "cache" / "wanted" / "new").write_text("new")
+    place.run("restore", f"latest:{live}", "--in-place", "--delete")
+    assert names_below(live) == {"kept", "cache/object", "cache/wanted/file"}, names_below(live)
 
 
 def the_repository_is_never_removed_or_restored_over(place):
@@ -135,7 +179,8 @@ def a_restore_into_the_repository_is_refused(place):
 
 TESTS = [
     what_patterns_left_out_is_not_removed, a_left_out_file_keeps_its_folder_from_making_room, what_a_marker_left_out_is_not_removed,
-    what_could_not_be_saved_is_not_removed, other_file_systems_that_were_left_out_are_not_emptied, the_repository_is_never_removed_or_restored_over,
+    what_could_not_be_saved_is_not_removed, other_file_systems_that_were_left_out_are_not_emptied, what_lies_beneath_a_mount_point_that_was_left_out_is_not_removed,
+    what_lies_between_two_roots_is_not_removed, the_repository_is_never_removed_or_restored_over,
     a_restore_into_the_repository_is_refused,
 ]
 

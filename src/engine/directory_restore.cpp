@@ -39,7 +39,7 @@ std::uint64_t begin_of_data(int descriptor, std::uint64_t offset)
 } // namespace
 
 DirectoryRestore::DirectoryRestore(Repository& repository, SnapshotAccess& access,
-                                   const RestoreGuard& guard, DirectoryTargetOptions target,
+                                   RestoreGuard& guard, DirectoryTargetOptions target,
                                    TargetEvents events, const RestoreOptions& options,
                                    const EngineLimits& limits, JobContext& context)
     : repository_(repository), access_(access), guard_(guard), options_(options), context_(context),
@@ -62,6 +62,7 @@ void DirectoryRestore::run(const std::vector<RestorePart>& parts)
     if (parts.size() == 1) {
         // Told that its root is a folder of the snapshot, the target knows that folder's extras.
         if (const auto root = walk_.root_of(parts.front())) {
+            note_left_out(*root);
             target_.begin(*root);
         }
     }
@@ -110,12 +111,20 @@ bool DirectoryRestore::leave_repository(const std::string& path)
     return true;
 }
 
+void DirectoryRestore::note_left_out(const Entry& folder)
+{
+    if (folder.contents_left_out) {
+        guard_.spare_contents(folder.path);
+    }
+}
+
 void DirectoryRestore::place(const Entry& entry)
 {
     if (leave_repository(entry.path)) {
         return;
     }
     context_.set_current(entry.path);
+    note_left_out(entry);
     if (options_.list) {
         context_.emit(entry_record(entry, entry.path));
     }

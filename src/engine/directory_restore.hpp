@@ -19,7 +19,7 @@ class DirectoryRestore
 {
 public:
     /// All references must outlive it.
-    DirectoryRestore(Repository& repository, SnapshotAccess& access, const RestoreGuard& guard,
+    DirectoryRestore(Repository& repository, SnapshotAccess& access, RestoreGuard& guard,
                      DirectoryTargetOptions target, TargetEvents events,
                      const RestoreOptions& options, const EngineLimits& limits,
                      JobContext& context);
@@ -28,6 +28,7 @@ public:
 
 private:
     void place(const Entry& entry);
+    void note_left_out(const Entry& folder);
     bool leave_repository(const std::string& path);
     bool keep_existing(const Entry& entry, const DirectoryTarget::Begun& begun);
     void plan_file(const Entry& entry, const DirectoryTarget::Begun& begun);
@@ -42,7 +43,7 @@ private:
 
     Repository& repository_;
     SnapshotAccess& access_;
-    const RestoreGuard& guard_;
+    RestoreGuard& guard_;
     const RestoreOptions& options_;
     JobContext& context_;
     TargetEvents events_;

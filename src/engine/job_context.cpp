@@ -128,6 +128,9 @@ Record entry_record(const Entry& entry, std::string_view path)
     if (entry.subtree) {
         record.set("entries", entry.subtree->entries).set("bytes", entry.subtree->bytes);
     }
+    if (entry.contents_left_out) {
+        record.set("contents_left_out", true);
+    }
     if (entry.damaged) {
         record.set("damaged", true);
     }

@@ -33,7 +33,7 @@ bool same_attributes(const Entry& a, const Entry& b)
     return a.kind == b.kind && a.mode == b.mode && a.user_id == b.user_id &&
            a.group_id == b.group_id && a.modified == b.modified && a.link_target == b.link_target &&
            a.device == b.device && a.file_flags == b.file_flags && a.xattrs == b.xattrs &&
-           a.damaged == b.damaged;
+           a.damaged == b.damaged && a.contents_left_out == b.contents_left_out;
 }
 
 /// Flags that the source tells whether the entry changed or not, and the others as they were.

@@ -92,8 +92,8 @@ Record restore_parts(Repository& repository, SnapshotAccess& access, RestoreThaw
         }
     }
     RestoreFigures figures;
-    const RestoreGuard guard(repository.store().describe(stop), access, parts, target.path,
-                             options.strip_components, stop);
+    RestoreGuard guard(repository.store().describe(stop), access, parts, target.path,
+                       options.strip_components, stop);
     DirectoryRestore(repository, access, guard, std::move(target), make_events(context, figures),
                      options, limits, context)
         .run(parts);

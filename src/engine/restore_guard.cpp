@@ -108,6 +108,18 @@ bool RestoreGuard::is_in_repository(const std::string& path) const
     return repository_ && below(*repository_, path);
 }
 
+void RestoreGuard::spare_contents(const std::string& path)
+{
+    const std::lock_guard lock(mutex_);
+    left_out_.insert(path);
+}
+
+bool RestoreGuard::spares_contents(const std::string& path) const
+{
+    const std::lock_guard lock(mutex_);
+    return left_out_.contains(path);
+}
+
 /// It or a folder above it.
 bool RestoreGuard::was_not_saved(const std::string& path) const
 {
@@ -171,6 +183,9 @@ std::string RestoreGuard::why_spared(int folder, const std::string& name,
     }
     if (was_not_saved(path)) {
         return "the backup could not save it";
+    }
+    if (name.empty() && spares_contents(path)) {
+        return "the backup left out what is in it";
     }
     const Part* part = part_of(path);
     if (part == nullptr) {

@@ -26,6 +26,9 @@ public:
 
     /// Whether `path`, below the root, is the repository's folder or in it.
     bool is_in_repository(const std::string& path) const;
+    /// The backup left out what is in the folder at `path`, below the root: it stays, whatever is
+    /// there now.
+    void spare_contents(const std::string& path);
     /// For DirectoryTargetOptions::why_spared. Reads the snapshot's list of problems the first
     /// time: only who removes needs it.
     std::string why_spared(int folder, const std::string& name, const std::string& path) const;
@@ -43,11 +46,14 @@ private:
     void find_repository(const StoreDescription& store);
     void add_part(const SnapshotSource& source, const RestorePart& part, const std::string& base);
     void note_unsaved() const;
+    bool spares_contents(const std::string& path) const;
     bool was_not_saved(const std::string& path) const;
     const Part* part_of(const std::string& path) const;
     std::string in_source(const Part& part, const std::string& path) const;
     bool on_other_file_system(const Part& part, int folder, const std::string& path) const;
 
+    mutable std::mutex mutex_;
+    std::set<std::string> left_out_; ///< folders below the root; guarded by mutex_
     std::string root_;
     unsigned strip_components_;
     std::optional<std::string> repository_; ///< below the root; empty: not there

@@ -227,7 +227,9 @@ std::optional<Entry> RestoreWalk::root_of(const RestorePart& part) const
     if (!folder || folder->kind != EntryKind::directory) {
         return std::nullopt;
     }
+    const bool left_out = folder->contents_left_out;
     Entry root = options_.include.empty() ? std::move(*folder) : Entry{};
+    root.contents_left_out = left_out;
     root.path.clear();
     root.kind = EntryKind::directory;
     return root;

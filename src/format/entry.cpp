@@ -31,7 +31,8 @@ enum Present : std::uint32_t {
     has_change_token = 1 << 15,
     has_content = 1 << 16,
     has_subtree = 1 << 17,
-    all_fields = (1 << 18) - 1,
+    has_contents_left_out = 1 << 18,
+    all_fields = (1 << 19) - 1,
 };
 
 std::uint32_t present_in(const Entry& entry)
@@ -58,6 +59,7 @@ std::uint32_t present_in(const Entry& entry)
     note(!entry.change_token.empty(), has_change_token);
     note(entry.content != Content{}, has_content);
     note(entry.subtree.has_value(), has_subtree);
+    note(entry.contents_left_out, has_contents_left_out);
     return present;
 }
 
@@ -123,6 +125,7 @@ void decode_fields(Decoder& from, std::uint32_t present, Entry& entry)
 {
     const auto has = [present](Present bit) { return (present & bit) != 0; };
     entry.damaged = has(has_damage);
+    entry.contents_left_out = has(has_contents_left_out);
     if (has(has_size)) {
         const std::uint64_t size = from.varint();
         entry.size = demand(from, size, size != 0);

@@ -72,6 +72,7 @@ struct Entry {
     Bytes change_token;        ///< see DataSource
     Content content;           ///< of files, images and streams
     std::optional<Subtree> subtree; ///< of directories in a snapshot
+    bool contents_left_out = false; ///< of a directory: on purpose, but for what the snapshot has
     bool operator==(const Entry&) const = default;
 };
 

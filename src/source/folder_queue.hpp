@@ -19,6 +19,7 @@ public:
         std::string path;                              ///< absolute
         std::uint64_t device = 0;                      ///< of its root, for one-file-system
         std::uint64_t seen_device = 0, seen_inode = 0; ///< what it was when it was found
+        const std::string* only_name = nullptr;        ///< all that is kept of it; null: everything
     };
     explicit FolderQueue(unsigned lanes) : walking_(lanes) {}
     void push(Folder folder);

@@ -42,10 +42,11 @@ void TreeLane::seed()
 {
     seeds_.assign(walk_.seeds.begin(), walk_.seeds.end());
     if (walk_.is_root("/")) {
-        FileStatus status;
-        read_status(AT_FDCWD, "/", status);
-        descend("/", status, status.device);
-        walked_seeds_["/"] = status.device;
+        TreeItem root{"/", std::make_shared<FileDescriptor>(open_path("/", O_PATH)), {}, {}};
+        read_status(root.folder->get(), "", root.status);
+        files_.open_folder(root, ".");
+        descend(root, root.status.device);
+        walked_seeds_["/"] = root.status.device;
     }
 }
 
@@ -84,7 +85,7 @@ std::optional<SourceEntry> TreeLane::next_of_folder()
         reader_.close();
         return std::nullopt;
     }
-    const bool kept = kept_name_ == nullptr || *name == *kept_name_;
+    const bool kept = folder_.only_name == nullptr || *name == *folder_.only_name;
     return kept ? give_found(*name, join(folder_.path, *name)) : std::nullopt;
 }
 
@@ -160,7 +161,6 @@ bool TreeLane::open_next_folder()
         return true;
     }
     open_folder_ = reader_.folder();
-    kept_name_ = walk_.filter.only_kept_name(open_folder_->get());
     holds_seeds_ = walk_.any_seed_below(folder_.path);
     return true;
 }
@@ -182,22 +182,28 @@ std::optional<SourceEntry> TreeLane::give_seed(const std::string& path)
     if (!look_at(folder->get(), name, path, status)) {
         return std::nullopt;
     }
-    const bool walked = status.kind == EntryKind::directory && walk_seed(path, status, is_root);
     TreeItem item{path, folder, status, {}};
+    bool whole = true;
     if (status.kind == EntryKind::directory) {
         files_.open_folder(item, name);
+        whole = walk_seed(item, is_root);
     }
     std::optional<SourceEntry> entry = give(std::move(item), name, place);
-    if (entry && !is_root && !walked) {
-        forget_times_of_names(entry->entry);
+    if (entry) {
+        entry->entry.contents_left_out = !whole;
+        if (!is_root && !walked_seeds_.contains(path)) {
+            forget_times_of_names(entry->entry);
+        }
     }
     return entry;
 }
 
 /// Roots are walked whatever the patterns say; a folder between two roots as if it had been
-/// found. False if it is not walked.
-bool TreeLane::walk_seed(const std::string& path, const FileStatus& status, bool is_root)
+/// found. False if what is in it is left out.
+bool TreeLane::walk_seed(const TreeItem& item, bool is_root)
 {
+    const std::string& path = item.path;
+    const FileStatus& status = item.status;
     std::uint64_t device = status.device;
     if (!is_root) {
         const auto outer = walked_seeds_.find(parent_of(path));
@@ -215,8 +221,7 @@ bool TreeLane::walk_seed(const std::string& path, const FileStatus& status, bool
         device = outer->second;
     }
     walked_seeds_[path] = device;
-    descend(path, status, device);
-    return true;
+    return descend(item, device);
 }
 
 /// What lies in the folder that is walked. Empty: left out, or a problem was told.
@@ -230,13 +235,21 @@ std::optional<SourceEntry> TreeLane::give_found(const std::string& name, const s
         walk_.filter.leaves_out(path.substr(1), status)) {
         return std::nullopt;
     }
-    // A mount point is kept as an empty folder if mounts are not crossed.
     TreeItem item{path, open_folder_, status, {}};
-    if (status.kind == EntryKind::directory && stays(status, folder_.device)) {
-        descend(path, status, folder_.device);
-        files_.open_folder(item, name);
+    bool whole = true;
+    if (status.kind == EntryKind::directory) {
+        // A mount point is kept as an empty folder if mounts are not crossed.
+        whole = stays(status, folder_.device);
+        if (whole) {
+            files_.open_folder(item, name);
+            whole = descend(item, folder_.device);
+        }
     }
-    return give(std::move(item), name, path);
+    std::optional<SourceEntry> entry = give(std::move(item), name, path);
+    if (entry) {
+        entry->entry.contents_left_out = !whole;
+    }
+    return entry;
 }
 
 bool TreeLane::look_at(int folder, const std::string& name, const std::string& path,
@@ -255,9 +268,13 @@ bool TreeLane::stays(const FileStatus& status, std::uint64_t device) const
     return !walk_.options.one_file_system || status.device == device;
 }
 
-void TreeLane::descend(const std::string& path, const FileStatus& status, std::uint64_t device)
+/// False if what is in it is left out, but for the name that says so.
+bool TreeLane::descend(const TreeItem& item, std::uint64_t device)
 {
-    walk_.folders.push({path, device, status.device, status.inode});
+    const std::string* only_name =
+        item.file ? walk_.filter.only_kept_name(item.file.get()) : nullptr;
+    walk_.folders.push({item.path, device, item.status.device, item.status.inode, only_name});
+    return only_name == nullptr;
 }
 
 std::optional<SourceEntry> TreeLane::give(TreeItem item, const std::string& name,

@@ -38,14 +38,14 @@ private:
     bool open_next_folder();
     int open_as_seen();
     std::optional<SourceEntry> give_seed(const std::string& path);
-    bool walk_seed(const std::string& path, const FileStatus& status, bool is_root);
+    bool walk_seed(const TreeItem& item, bool is_root);
     std::optional<SourceEntry> give_found(const std::string& name, const std::string& path);
     std::optional<SourceEntry> give(TreeItem item, const std::string& name,
                                     const std::string& place);
     bool look_at(int folder, const std::string& name, const std::string& path,
                  FileStatus& status) const;
     bool stays(const FileStatus& status, std::uint64_t device) const;
-    void descend(const std::string& path, const FileStatus& status, std::uint64_t device);
+    bool descend(const TreeItem& item, std::uint64_t device);
 
     TreeWalk& walk_;
     TreeEntries entries_;
@@ -54,7 +54,6 @@ private:
     FolderQueue::Folder folder_;
     OpenFolder open_folder_;
     FolderReader reader_;
-    const std::string* kept_name_ = nullptr;
     bool holds_seeds_ = false;
     std::map<std::string, std::uint64_t> walked_seeds_; ///< with their roots' devices
     std::map<std::uint64_t, TreeItem> items_;

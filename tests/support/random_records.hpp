@@ -105,6 +105,7 @@ inline Entry random_entry(SeededNumbers& numbers)
     entry.path = random_name(numbers);
     entry.kind = static_cast<EntryKind>(1 + numbers.below(9));
     entry.damaged = there();
+    entry.contents_left_out = there();
     entry.size = there() ? random_number(numbers) : 0;
     if (there()) {
         entry.mode = static_cast<std::uint32_t>(numbers.below(010000));
