@@ -153,7 +153,7 @@ def the_repository_is_never_removed_or_restored_over(place):
     place.run("backup", live)
     place.run("backup", live, "--force", "--tag", "later")
     problems = place.json("restore", f"latest~1:{live}", "--in-place", "--delete", status=3)
-    assert [r["path"] for r in problems if r["type"] == "problem"] == [str(inside)[1:]], problems
+    assert [r["path"] for r in problems if r["type"] == "problem"] == [str(inside)], problems
     place.run("check", "--read-data")
     assert len(place.json("snapshots")) - 1 == 3
     place.run("restore", f"latest~1:{live}", "--to", place.path / "copy", "--verify")

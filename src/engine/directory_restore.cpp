@@ -77,8 +77,8 @@ void DirectoryRestore::run(const std::vector<RestorePart>& parts)
         walk_.run(part, placing);
     }
     for (const std::string& pattern : walk_.unmatched()) {
-        context_.problem({"", pattern, static_cast<std::int32_t>(ErrorCode::not_found),
-                          "nothing here matches what was to be included"});
+        events_.problem({ErrorCode::not_found, "",
+                         fmt::format("nothing matches '{}', which was to be included", pattern)});
     }
     run_window();
     target_.finish_folders(context_.stop());
@@ -94,7 +94,7 @@ void DirectoryRestore::run(const std::vector<RestorePart>& parts)
 
 void DirectoryRestore::damaged(const std::string& path, const std::string& why)
 {
-    context_.problem({"", path, static_cast<std::int32_t>(ErrorCode::damaged), why});
+    events_.problem({ErrorCode::damaged, path, why});
 }
 
 /// True: `path` lies in the repository, whose objects are as they have to be.
@@ -104,8 +104,8 @@ bool DirectoryRestore::leave_repository(const std::string& path)
         return false;
     }
     if (!std::exchange(left_repository_, true)) {
-        context_.problem({"", path, static_cast<std::int32_t>(ErrorCode::exists),
-                          "it is the repository that is read, and stays as it is"});
+        events_.problem(
+            {ErrorCode::exists, path, "it is the repository that is read, and stays as it is"});
         target_.leave_alone(path);
     }
     return true;

@@ -24,8 +24,14 @@ Record finish_listing(const char* command, std::uint64_t entries, JobContext& co
     return summary.set("verdict", problems == 0 ? "ok" : "problems");
 }
 
-/// The next entry; a folder that cannot be read is a problem, and the walk goes on behind it.
-std::optional<Entry> next_entry(EntryCursor& cursor, JobContext& context)
+std::string under(const std::string& base, const std::string& path)
+{
+    return base.empty() ? path : path.empty() ? base : base + "/" + path;
+}
+
+/// The next entry of what lies at `base`; a folder that cannot be read is a problem, and the walk
+/// goes on behind it.
+std::optional<Entry> next_entry(EntryCursor& cursor, const std::string& base, JobContext& context)
 {
     while (true) {
         throw_if_stopped(context.stop());
@@ -35,8 +41,8 @@ std::optional<Entry> next_entry(EntryCursor& cursor, JobContext& context)
             if (error.code() != ErrorCode::damaged) {
                 throw;
             }
-            context.problem(
-                {"", error.subject(), static_cast<std::int32_t>(ErrorCode::damaged), error.what()});
+            context.problem({"", under(base, error.subject()),
+                             static_cast<std::int32_t>(ErrorCode::damaged), error.what()});
         }
     }
 }
@@ -56,11 +62,6 @@ std::uint64_t list_problems(SnapshotAccess& access, JobContext& context)
                      ++count;
                  });
     return count;
-}
-
-std::string under(const std::string& base, const std::string& path)
-{
-    return base.empty() ? path : path.empty() ? base : base + "/" + path;
 }
 
 } // namespace
@@ -83,7 +84,7 @@ Record list_entries(Repository& repository, const Snapshot& snapshot, const std:
     std::uint64_t count = 0;
     const auto cursor = view->walk("", options.recursive ? SnapshotView::Depth::all_levels
                                                          : SnapshotView::Depth::one_level);
-    while (const std::optional<Entry> entry = next_entry(*cursor, context)) {
+    while (const std::optional<Entry> entry = next_entry(*cursor, base, context)) {
         context.emit(entry_record(*entry, under(base, entry->path)));
         context.progress().entries = ++count;
     }
@@ -111,7 +112,7 @@ public:
     {
         const std::string id = access.snapshot().record.id.hex();
         const auto cursor = access.root().walk("", SnapshotView::Depth::all_levels);
-        while (const std::optional<Entry> entry = next_entry(*cursor, context_)) {
+        while (const std::optional<Entry> entry = next_entry(*cursor, "", context_)) {
             const bool folder = entry->kind == EntryKind::directory;
             // Patterns anchor at the source's root, as the paths do that a user types.
             const std::size_t slash = entry->path.find('/');

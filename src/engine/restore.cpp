@@ -5,6 +5,7 @@
 #include "engine/restore_thaw.hpp"
 #include "engine/snapshot_access.hpp"
 
+#include <filesystem>
 #include <utility>
 
 namespace backstay::core
@@ -29,6 +30,20 @@ Record step_record(const PlanStep& step)
 struct RestoreFigures {
     std::atomic<std::uint64_t> entries{0}, bytes_written{0}, bytes_reused{0};
 };
+
+/// Of problems: what lies at `path` below the folder restored to is named as a file of this
+/// machine.
+TargetEvents below(std::string root, TargetEvents events)
+{
+    root = std::filesystem::absolute(root).string();
+    root.erase(root.find_last_not_of('/') + 1);
+    events.problem = [tell = std::move(events.problem),
+                      root = std::move(root)](RestoreProblem problem) {
+        problem.path = root + (problem.path.empty() && !root.empty() ? "" : "/") + problem.path;
+        tell(std::move(problem));
+    };
+    return events;
+}
 
 TargetEvents make_events(JobContext& context, RestoreFigures& figures)
 {
@@ -94,8 +109,9 @@ Record restore_parts(Repository& repository, SnapshotAccess& access, RestoreThaw
     RestoreFigures figures;
     RestoreGuard guard(repository.store().describe(stop), access, parts, target.path,
                        options.strip_components, stop);
-    DirectoryRestore(repository, access, guard, std::move(target), make_events(context, figures),
-                     options, limits, context)
+    TargetEvents events = below(target.path, make_events(context, figures));
+    DirectoryRestore(repository, access, guard, std::move(target), std::move(events), options,
+                     limits, context)
         .run(parts);
     access.finish(stop);
     return summary_of(access.snapshot(), figures, options, context, context.progress().problems);

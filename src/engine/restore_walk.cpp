@@ -102,7 +102,9 @@ struct RestoreWalk::Run {
                 if (error.code() != ErrorCode::damaged) {
                     throw;
                 }
-                events.damaged(error.subject(), error.what());
+                events.damaged(stripped_path(join(part.prefix, error.subject()),
+                                             walk.options_.strip_components),
+                               error.what());
             }
         }
     }
