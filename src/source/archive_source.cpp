@@ -250,10 +250,52 @@ public:
         if (at_end_) {
             return 0; // of a file whose bytes never came
         }
-        if (item != last_item_ || offset != read_) {
+        if (item != last_item_ || offset < read_ || (offset > read_ && !has_holes_)) {
             throw Error(ErrorCode::source, "an archive is read in order, once");
         }
         const Utf8Locale locale;
+        Bytes hole(static_cast<std::size_t>(std::min<std::uint64_t>(offset - read_, block_size)));
+        while (read_ < offset) {
+            const std::uint64_t left = std::min<std::uint64_t>(offset - read_, hole.size());
+            if (read_on(MutableByteSpan(hole).first(static_cast<std::size_t>(left))) == 0) {
+                return 0;
+            }
+        }
+        return read_on(buffer);
+    }
+
+    std::optional<SnapshotStream::Extent> next_data(std::uint32_t, std::uint64_t,
+                                                    std::uint64_t offset) override
+    {
+        while (next_piece_ < pieces_.size() && pieces_[next_piece_].end <= offset) {
+            ++next_piece_;
+        }
+        if (next_piece_ == pieces_.size()) {
+            return std::nullopt;
+        }
+        const SnapshotStream::Extent& piece = pieces_[next_piece_];
+        return SnapshotStream::Extent{std::max(piece.begin, offset), piece.end};
+    }
+    Outcome outcome(std::uint32_t, std::uint64_t, Entry&) override { return Outcome::stable; }
+    void release(std::uint32_t, std::uint64_t) override {}
+
+    SourceVerdict finish() override
+    {
+        SourceVerdict verdict;
+        verdict.kind = ended_ ? SourceVerdict::Kind::ok : SourceVerdict::Kind::failed;
+        verdict.message = ended_ ? "" : "the archive was not read to its end";
+        return verdict;
+    }
+
+    void settle(bool) override
+    {
+        archive_.reset();
+        forget_entries();
+    }
+
+private:
+    std::size_t read_on(MutableByteSpan buffer)
+    {
         std::size_t done = 0;
         while (!in_last_hole_ && done < buffer.size()) {
             throw_if_stopped(stop_);
@@ -274,29 +316,30 @@ public:
         return done;
     }
 
-    std::optional<SnapshotStream::Extent> next_data(std::uint32_t, std::uint64_t,
-                                                    std::uint64_t) override
+    /// Where an archive says that a file has holes, they are kept as such.
+    void take_pieces(archive_entry* header, SourceEntry& entry)
     {
-        return std::nullopt;
+        pieces_.clear();
+        next_piece_ = 0;
+        has_holes_ = size_of_sparse_ > 0 && archive_entry_sparse_reset(header) > 0;
+        if (!has_holes_) {
+            return;
+        }
+        entry.sparse = true;
+        entry.entry.size = size_of_sparse_;
+        la_int64_t begin = 0;
+        la_int64_t size = 0;
+        while (archive_entry_sparse_next(header, &begin, &size) == ARCHIVE_OK) {
+            const SnapshotStream::Extent piece{static_cast<std::uint64_t>(begin),
+                                               static_cast<std::uint64_t>(begin + size)};
+            if (!pieces_.empty() && pieces_.back().end == piece.begin) {
+                pieces_.back().end = piece.end;
+            } else if (size > 0) {
+                pieces_.push_back(piece);
+            }
+        }
     }
-    Outcome outcome(std::uint32_t, std::uint64_t, Entry&) override { return Outcome::stable; }
-    void release(std::uint32_t, std::uint64_t) override {}
 
-    SourceVerdict finish() override
-    {
-        SourceVerdict verdict;
-        verdict.kind = ended_ ? SourceVerdict::Kind::ok : SourceVerdict::Kind::failed;
-        verdict.message = ended_ ? "" : "the archive was not read to its end";
-        return verdict;
-    }
-
-    void settle(bool) override
-    {
-        archive_.reset();
-        forget_entries();
-    }
-
-private:
     [[noreturn]] void fail(const char* what) const
     {
         throw Error(
@@ -393,6 +436,7 @@ private:
         if (entry.entry.kind != EntryKind::file) {
             return entry;
         }
+        take_pieces(header, entry);
         names_.insert(entry.entry.path);
         if (archive_entry_nlink(header) > 1) {
             entry.entry.link = LinkIdentity{archive_device, last_item_};
@@ -448,8 +492,11 @@ private:
     bool ended_ = false;                         ///< everything was given
     std::uint64_t last_item_ = 0;
     std::uint64_t read_ = 0;
-    bool in_last_hole_ = false;        ///< nothing of it comes from the archive any more
-    std::uint64_t size_of_sparse_ = 0; ///< of the file that is read, if it may have holes
+    bool in_last_hole_ = false;                  ///< nothing of it comes from the archive any more
+    std::uint64_t size_of_sparse_ = 0;           ///< of the file that is read, if it may have holes
+    bool has_holes_ = false;                     ///< it is known where
+    std::vector<SnapshotStream::Extent> pieces_; ///< between its holes
+    std::size_t next_piece_ = 0;
 };
 
 } // namespace
