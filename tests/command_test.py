@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tarfile
 import time
+import zipfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "support"))
 from command_line import run_all  # noqa: E402
@@ -438,6 +439,31 @@ def an_entry_below_no_folder_fails_no_import(place):
     place.run("check", "--read-data")
 
 
+def hard_links_of_an_archive_go_out_again(place):
+    live = place.path / "live"
+    (live / "sub").mkdir(parents=True)
+    (live / "m").write_text("bytes")
+    for name in ("a", "z", "sub/m", "sub/x"):
+        os.link(live / "m", live / name)
+    subprocess.run(["tar", "-cf", place.path / "in.tar", "-C", live, "m", "a", "z", "sub"], check=True)
+    place.run("init")
+    place.run("import", place.path / "in.tar")
+    for part, below, names in (("latest", "archive", 5), ("latest:archive", ".", 5), ("latest:archive/sub", ".", 2)):
+        for kind in ("tar", "zip"):
+            out, back = place.path / f"out.{kind}", place.path / f"{kind} of {part.replace('/', ' ')}"
+            place.run("export", part, "--format", kind, "-o", out, "--overwrite")
+            back.mkdir()
+            if kind == "tar":
+                subprocess.run(["tar", "-xf", out, "-C", back], check=True)
+            else:
+                with zipfile.ZipFile(out) as archive:
+                    archive.extractall(back)
+            made = [path for path in (back / below).rglob("*") if path.is_file()]
+            assert len(made) == names and all(path.read_text() == "bytes" for path in made), (part, kind, made)
+            if kind == "tar" and names == 5:
+                assert all(path.stat().st_nlink == names for path in made), made
+
+
 def a_file_of_holes_alone_comes_back_from_an_archive(place):
     live = place.path / "live"
     live.mkdir()
@@ -645,7 +671,7 @@ TESTS = [
     main_job_runs_end_to_end, a_backup_without_changes_reads_nothing, nothing_changed_is_told_of_files_that_were_young, attributes_set_between_two_backups_are_kept, standard_input_and_commands_become_streams,
     unreadable_files_are_listed_and_the_status_is_3, wrong_usage_is_2_and_names_the_nearest_word, a_value_that_cannot_be_is_refused_before_anything_is_opened, lists_come_from_standard_input, a_passphrase_may_hold_a_line_end, an_empty_value_takes_no_other_word_for_itself, wrong_keys_and_places_are_refused_clearly,
     retention_keeps_what_it_says_and_pins_are_kept, a_clock_that_was_ahead_displaces_nothing, a_pin_says_what_tags_there_are, a_symlink_is_no_way_to_lose_a_folder, excludes_are_as_in_gitignore, in_place_restores_only_what_differs, a_huge_hole_costs_no_time, archives_go_out_and_in,
-    hard_links_of_an_archive_come_back_from_any_part_of_it, an_entry_below_no_folder_fails_no_import, a_file_of_holes_alone_comes_back_from_an_archive, a_listed_path_can_be_typed_again,
+    hard_links_of_an_archive_come_back_from_any_part_of_it, hard_links_of_an_archive_go_out_again, an_entry_below_no_folder_fails_no_import, a_file_of_holes_alone_comes_back_from_an_archive, a_listed_path_can_be_typed_again,
     a_backup_killed_at_any_moment_harms_nothing, an_interrupt_ends_cleanly_with_4, damage_is_found_named_and_never_restored,
     what_is_collected_beside_a_check_is_no_damage,
     results_that_cannot_be_written_are_no_success, what_is_asked_for_and_not_there_is_told, a_small_stack_is_enough, every_record_is_json_with_a_type, help_fits_and_manuals_come_from_the_same_tables,

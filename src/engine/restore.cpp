@@ -2,6 +2,7 @@
 
 #include "base/error.hpp"
 #include "engine/directory_restore.hpp"
+#include "engine/part_view.hpp"
 #include "engine/restore_thaw.hpp"
 #include "engine/snapshot_access.hpp"
 
@@ -194,7 +195,8 @@ Record restore_to_target(Repository& repository, const Snapshot& snapshot, const
     RestoreThaw thaw(repository, access, options, limits, context);
     thaw.bring_metadata();
     thaw.bring_data({{path, ""}});
-    const std::unique_ptr<RepositoryView> view = access.at(path);
+    const std::unique_ptr<RepositoryView> part = access.at(path);
+    PartView view(*part, access.root(), snapshot_path(path));
     RestoreFigures figures;
     std::atomic<bool> conflict{false};
     TargetEvents events = make_events(context, figures);
@@ -205,15 +207,15 @@ Record restore_to_target(Repository& repository, const Snapshot& snapshot, const
         }
     };
     try {
-        target.plan(*view, events, stop);
+        target.plan(view, events, stop);
         if (conflict) {
             throw Error(ErrorCode::conflict,
                         "the target would overwrite what lives: nothing was done", path);
         }
         if (!options.dry_run) {
-            target.run(*view, events, stop);
+            target.run(view, events, stop);
             if (options.verify) {
-                target.verify(*view, events, stop);
+                target.verify(view, events, stop);
             }
             access.finish(stop);
             target.commit();

@@ -120,40 +120,63 @@ void ArchiveExport::add(const Entry& entry)
         return;
     }
     tell_rename(entry);
+    const std::uint64_t before = members_;
     if (entry.kind == EntryKind::hard_link) {
         add_hard_link(entry);
     } else if (!add_other_name(entry)) {
         add_as(entry, entry);
+    }
+    if (members_ == before) {
+        left_out_.insert(entry.path);
     }
 }
 
 /// True if the entry is another name of something that the archive has already.
 bool ArchiveExport::add_other_name(const Entry& entry)
 {
-    if (!entry.link || !ArchiveWriter::holds_hard_links(format_)) {
+    if (!ArchiveWriter::holds_hard_links(format_)) {
         return false;
     }
-    const auto first = first_names_.find(*entry.link);
+    if (const auto given = given_before_.find(entry.path); given != given_before_.end()) {
+        add_link(entry, given->second);
+        return true;
+    }
+    const auto first = entry.link ? first_names_.find(*entry.link) : first_names_.end();
     if (first == first_names_.end()) {
         return false;
     }
-    if (begin({entry, name_for(entry.path), first->second, 0, {}})) {
+    add_link(entry, first->second);
+    return true;
+}
+
+void ArchiveExport::add_link(const Entry& entry, const std::string& first)
+{
+    if (begin({entry, name_for(entry.path), first, 0, {}})) {
         progress(1, 0);
     }
-    return true;
 }
 
 void ArchiveExport::add_hard_link(const Entry& entry)
 {
     const bool inside = is_entry_path(entry.link_target);
     const auto other = inside ? view_.lookup(entry.link_target) : std::nullopt;
-    if (!other) {
+    if (!other || left_out_.contains(entry.link_target)) {
         problem(ErrorCode::target, entry.path,
                 "it is a hard link to something that is not in here; left out");
     } else if (!ArchiveWriter::holds_hard_links(format_)) {
         add_as(entry, *other);
-    } else if (begin({entry, name_for(entry.path), name_for(entry.link_target), 0, {}})) {
-        progress(1, 0);
+    } else if (path_less(entry.link_target, entry.path)) {
+        add_link(entry, name_for(entry.link_target));
+    } else if (const auto given = given_before_.find(entry.link_target);
+               given != given_before_.end()) {
+        add_link(entry, given->second);
+    } else {
+        // A member must not name one that comes later: the first to come has the content.
+        const std::uint64_t before = members_;
+        add_as(entry, *other);
+        if (members_ != before) {
+            given_before_.emplace(entry.link_target, name_for(entry.path));
+        }
     }
 }
 

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <set>
 #include <stop_token>
 #include <string>
 #include <vector>
@@ -33,6 +34,7 @@ private:
     void add_as(const Entry& entry, const Entry& with_content);
     void add_hard_link(const Entry& entry);
     bool add_other_name(const Entry& entry);
+    void add_link(const Entry& entry, const std::string& first);
     std::string name_for(const std::string& path);
     void tell_rename(const Entry& entry);
     void tell_what_is_lost(const Entry& entry);
@@ -52,6 +54,9 @@ private:
     const std::stop_token& stop_;
     Shortfalls shortfalls_;
     std::map<LinkIdentity, std::string> first_names_;
+    /// Paths that hard links before them name: what the archive has their content as.
+    std::map<std::string, std::string, std::less<>> given_before_;
+    std::set<std::string, std::less<>> left_out_;
     Bytes piece_;
     std::uint64_t members_ = 0;
 };
