@@ -392,7 +392,8 @@ def requests_are_few_and_counted_as_the_server_counts_them(place):
     made = nothing_new["writes"] + nothing_new["reads"] + nothing_new["removes"]
     assert made <= 20, nothing_new
     listed = traffic_of(place, "ls", "latest")
-    assert listed["writes"] + listed["reads"] <= 12, listed
+    # The frames of its tree are one or two more where the second backup found the files' change tokens old enough to keep.
+    assert listed["writes"] + listed["reads"] <= 15, listed
 
 
 class Elsewhere(http.server.BaseHTTPRequestHandler):

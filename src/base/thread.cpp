@@ -57,7 +57,7 @@ Thread::Thread(const std::string& name, std::function<void()> body)
     if (error != 0) {
         throw std::system_error(error, std::generic_category(), "cannot start a thread");
     }
-    argument.release(); // run() has it
+    static_cast<void>(argument.release()); // run() has it
     runs_ = true;
     ::pthread_setname_np(thread_, name.substr(0, longest_name).c_str());
 }
