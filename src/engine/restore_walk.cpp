@@ -112,8 +112,9 @@ struct RestoreWalk::Run {
     void consider(EntryCursor& cursor, Entry entry)
     {
         const bool is_folder = entry.kind == EntryKind::directory;
-        const bool whole = saved_whole(join(base, entry.path));
-        entry = other_name(std::move(entry), join(base, entry.path));
+        const std::string place = join(base, entry.path);
+        const bool whole = saved_whole(place);
+        entry = other_name(std::move(entry), place);
         entry.path = join(part.prefix, entry.path);
         const std::string stripped = stripped_path(entry.path, walk.options_.strip_components);
         switch (walk.filter_.decide(entry.path, is_folder)) {
