@@ -15,25 +15,6 @@ namespace backstay::core
 namespace
 {
 
-/// Numbers of packs and key records go on behind those that are there.
-void append(PackRewriter::Stored& to, PackRewriter::Stored more)
-{
-    const auto packs = static_cast<std::uint32_t>(to.packs.size());
-    const auto records = static_cast<std::uint32_t>(to.key_records.size());
-    for (SegmentPack& pack : more.packs) {
-        for (SegmentFrame& frame : pack.frames) {
-            frame.key_record += records;
-        }
-        to.packs.push_back(std::move(pack));
-    }
-    for (SegmentEntry& entry : more.entries) {
-        entry.pack += packs;
-        to.entries.push_back(entry);
-    }
-    to.key_records.insert(to.key_records.end(), more.key_records.begin(), more.key_records.end());
-    to.bytes += more.bytes;
-}
-
 /// Copies of both kinds of packs, by one thread.
 class Copier
 {
@@ -67,8 +48,8 @@ public:
     /// After finish().
     void take_stored(PackRewriter::Stored& all)
     {
-        append(all, std::move(data_stored_));
-        append(all, std::move(metadata_stored_));
+        all.append(std::move(data_stored_));
+        all.append(std::move(metadata_stored_));
     }
 
 private:

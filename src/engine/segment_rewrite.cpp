@@ -41,7 +41,7 @@ void SegmentRewrite::add(const SegmentId& id)
 
 void SegmentRewrite::finish(PackRewriter::Stored copies)
 {
-    add_to_pending(std::move(copies));
+    pending_.append(std::move(copies));
     write_pending();
     // One may have got the name of what it replaces, for it says the same.
     std::erase_if(replaced_, [this](const SegmentId& id) { return written_.contains(id); });
@@ -64,25 +64,7 @@ void SegmentRewrite::keep_living(const Segment& segment)
             kept.entries.push_back(entry);
         }
     }
-    add_to_pending(std::move(kept));
-}
-
-void SegmentRewrite::add_to_pending(PackRewriter::Stored more)
-{
-    const auto packs = static_cast<std::uint32_t>(pending_.packs.size());
-    const auto records = static_cast<std::uint32_t>(pending_.key_records.size());
-    for (SegmentPack& pack : more.packs) {
-        for (SegmentFrame& frame : pack.frames) {
-            frame.key_record += records;
-        }
-        pending_.packs.push_back(std::move(pack));
-    }
-    for (SegmentEntry& entry : more.entries) {
-        entry.pack += packs;
-        pending_.entries.push_back(entry);
-    }
-    pending_.key_records.insert(pending_.key_records.end(), more.key_records.begin(),
-                                more.key_records.end());
+    pending_.append(std::move(kept));
 }
 
 void SegmentRewrite::write_pending()

@@ -28,7 +28,6 @@ public:
 
 private:
     void keep_living(const Segment& segment);
-    void add_to_pending(PackRewriter::Stored more);
     void write_pending();
     bool is_condemned(const SegmentPack& pack) const { return condemned_.packs.contains(pack.id); }
 

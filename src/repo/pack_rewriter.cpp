@@ -213,6 +213,24 @@ void PackRewriter::add_blob(const BlobId& id, BlobKind kind, ByteSpan plain,
     state_->blobs.push_back({id, kind, static_cast<std::uint32_t>(plain.size())});
 }
 
+void PackRewriter::Stored::append(Stored more)
+{
+    const auto pack_count = static_cast<std::uint32_t>(packs.size());
+    const auto record_count = static_cast<std::uint32_t>(key_records.size());
+    for (SegmentPack& pack : more.packs) {
+        for (SegmentFrame& frame : pack.frames) {
+            frame.key_record += record_count;
+        }
+        packs.push_back(std::move(pack));
+    }
+    for (SegmentEntry& entry : more.entries) {
+        entry.pack += pack_count;
+        entries.push_back(entry);
+    }
+    key_records.insert(key_records.end(), more.key_records.begin(), more.key_records.end());
+    bytes += more.bytes;
+}
+
 PackRewriter::Stored PackRewriter::finish(const std::stop_token& stop)
 {
     state_->seal_frame(stop);

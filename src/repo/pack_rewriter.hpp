@@ -31,6 +31,9 @@ public:
         std::vector<SegmentPack> packs;
         std::vector<SegmentEntry> entries;
         std::uint64_t bytes = 0;
+
+        /// Numbers of packs and key records of `more` go on behind those that are there.
+        void append(Stored more);
     };
     /// Stores what is left.
     Stored finish(const std::stop_token& stop);

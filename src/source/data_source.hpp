@@ -119,15 +119,16 @@ public:
         return std::nullopt;
     }
 
-    /// Once for each entry given, when its bytes are not needed any more. What the entry turned out
-    /// to be (changed while it was read: then `entry` has what holds now, without a change token).
-    /// Ask before the entry is written to the tree.
+    /// What the entry turned out to be (changed while it was read: then `now` has what holds now,
+    /// without a change token). Asked before the entry is written to the tree.
     enum class Outcome {
         stable,   ///< what was read is what was there
         changed,  ///< changed while it was read: `now` holds its attributes now; read it again
         vanished, ///< gone since
     };
     virtual Outcome outcome(std::uint32_t lane, std::uint64_t item, Entry& now) = 0;
+    /// The entry was taken: its bytes are not needed any more. Not of what a lane held when it
+    /// failed or was stopped: settle() ends that.
     virtual void release(std::uint32_t lane, std::uint64_t item) = 0;
 
     /// All lanes are done; before the commit.
