@@ -14,7 +14,7 @@
 
 #include <algorithm>
 #include <chrono>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <span>
 
 using backstay::capi::EngineRef;

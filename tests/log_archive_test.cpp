@@ -10,7 +10,7 @@
 #include "support/temp_dir.hpp"
 
 #include <doctest/doctest.h>
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 using namespace backstay::core;
 

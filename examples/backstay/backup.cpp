@@ -3,7 +3,7 @@
 #include "text.hpp"
 
 #include <filesystem>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <system_error>
 
 namespace command

@@ -3,7 +3,7 @@
 #include "option_table.hpp"
 #include "text.hpp"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 namespace command
 {

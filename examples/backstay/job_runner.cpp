@@ -2,7 +2,7 @@
 
 #include "text.hpp"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 namespace command
 {

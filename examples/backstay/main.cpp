@@ -9,7 +9,7 @@
 #include <csignal>
 #include <cstdio>
 #include <fcntl.h>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <unistd.h>
 
 namespace command

@@ -2,7 +2,7 @@
 #include "job_runner.hpp"
 #include "text.hpp"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 namespace command
 {

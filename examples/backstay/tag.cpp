@@ -1,7 +1,7 @@
 #include "invocation.hpp"
 #include "text.hpp"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 namespace command
 {

@@ -11,7 +11,7 @@
 #include <chrono>
 #include <csignal>
 #include <fcntl.h>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <mutex>
 #include <poll.h>
 #include <spawn.h>

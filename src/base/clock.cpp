@@ -4,7 +4,7 @@
 #include <array>
 #include <charconv>
 #include <ctime>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <limits>
 
 namespace backstay::core

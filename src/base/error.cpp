@@ -1,7 +1,7 @@
 #include "base/error.hpp"
 
 #include <cerrno>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <system_error>
 
 namespace backstay::core

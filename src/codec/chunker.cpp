@@ -5,7 +5,7 @@
 #include "codec/key_derivation.hpp"
 
 #include <cassert>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <limits>
 
 namespace backstay::core

@@ -3,7 +3,7 @@
 #include "base/error.hpp"
 
 #include <cassert>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <new>
 #include <zstd.h>
 

@@ -4,7 +4,7 @@
 #include "codec/hash.hpp"
 
 #include <cassert>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <sodium.h>
 
 namespace backstay::core

@@ -15,7 +15,7 @@
 #include "repo/snapshot_catalog.hpp"
 
 #include <algorithm>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <map>
 #include <memory>
 #include <optional>

@@ -5,7 +5,7 @@
 #include "repo/content_reader.hpp"
 
 #include <cerrno>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <limits>
 #include <unistd.h>
 #include <utility>

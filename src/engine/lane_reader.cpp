@@ -5,7 +5,7 @@
 #include "engine/lost.hpp"
 #include "repo/content_reader.hpp"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 namespace backstay::core
 {

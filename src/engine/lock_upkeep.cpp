@@ -2,7 +2,7 @@
 
 #include "base/error.hpp"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 namespace backstay::core
 {

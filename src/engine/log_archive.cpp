@@ -3,7 +3,7 @@
 #include "engine/log_record.hpp"
 #include "postgres/log_file.hpp"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <set>
 
 namespace backstay::core

@@ -13,7 +13,7 @@
 #include <algorithm>
 #include <chrono>
 #include <condition_variable>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <mutex>
 
 namespace backstay::core

@@ -6,7 +6,7 @@
 #include "repo/blob_index.hpp"
 
 #include <array>
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 namespace backstay::core
 {

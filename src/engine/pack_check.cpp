@@ -4,7 +4,7 @@
 #include "codec/hash.hpp"
 #include "repo/pack_listing.hpp"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 namespace backstay::core
 {

@@ -4,7 +4,7 @@
 #include "engine/pack_readiness.hpp"
 #include "repo/blob_reader.hpp"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <utility>
 #include <vector>
 

@@ -14,7 +14,7 @@
 
 #include <algorithm>
 #include <condition_variable>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <map>
 #include <set>
 

@@ -3,7 +3,7 @@
 #include "base/error.hpp"
 #include "repo/heartbeat.hpp"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 namespace backstay::core
 {

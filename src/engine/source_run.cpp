@@ -4,7 +4,7 @@
 #include "base/worker_group.hpp"
 
 #include <algorithm>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <latch>
 #include <map>
 #include <utility>

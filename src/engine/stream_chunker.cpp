@@ -4,7 +4,7 @@
 #include "format/pack.hpp"
 
 #include <algorithm>
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 namespace backstay::core
 {

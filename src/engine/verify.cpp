@@ -10,7 +10,7 @@
 #include "source/tree_choice.hpp"
 
 #include <algorithm>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <mutex>
 #include <unordered_set>
 

@@ -4,7 +4,7 @@
 #include "format/encoding.hpp"
 
 #include <algorithm>
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 namespace backstay::core
 {

@@ -1,6 +1,6 @@
 #include "net/curl_failure.hpp"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <openssl/x509_vfy.h>
 
 namespace backstay::core

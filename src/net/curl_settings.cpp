@@ -6,7 +6,7 @@
 #include "net/pinned_key.hpp"
 
 #include <algorithm>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <new>
 #include <unistd.h>
 

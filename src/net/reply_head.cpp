@@ -1,7 +1,7 @@
 #include "net/reply_head.hpp"
 
 #include <algorithm>
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 namespace backstay::core
 {

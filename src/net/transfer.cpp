@@ -6,7 +6,7 @@
 #include "net/http_log.hpp"
 
 #include <algorithm>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <utility>
 
 namespace backstay::core

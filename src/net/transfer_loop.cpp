@@ -4,7 +4,7 @@
 #include "base/error.hpp"
 
 #include <algorithm>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <new>
 #include <utility>
 

@@ -1,6 +1,6 @@
 #include "postgres/archive_names.hpp"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 namespace backstay::core
 {

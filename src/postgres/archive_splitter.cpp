@@ -4,7 +4,7 @@
 #include "postgres/archive_format.hpp"
 
 #include <algorithm>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <utility>
 
 namespace backstay::core

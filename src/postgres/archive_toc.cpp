@@ -4,7 +4,7 @@
 #include "postgres/archive_names.hpp"
 
 #include <charconv>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <utility>
 
 namespace backstay::core

@@ -5,7 +5,7 @@
 #include "postgres/copy_message.hpp"
 
 #include <charconv>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <utility>
 
 namespace backstay::core

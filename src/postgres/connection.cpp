@@ -12,7 +12,7 @@
 #include <cerrno>
 #include <condition_variable>
 #include <cstdlib>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <functional>
 #include <libpq-fe.h>
 #include <mutex>

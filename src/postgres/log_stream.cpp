@@ -5,7 +5,7 @@
 #include "base/error.hpp"
 
 #include <charconv>
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 namespace backstay::core
 {

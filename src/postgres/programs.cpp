@@ -7,7 +7,7 @@
 #include <charconv>
 #include <cstdlib>
 #include <filesystem>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <libpq-fe.h>
 #include <memory>
 #include <system_error>

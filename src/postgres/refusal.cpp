@@ -1,7 +1,7 @@
 #include "postgres/refusal.hpp"
 
 #include <algorithm>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <libpq-fe.h>
 #include <string_view>
 

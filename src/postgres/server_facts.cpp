@@ -4,7 +4,7 @@
 
 #include <bit>
 #include <charconv>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <optional>
 
 namespace backstay::core

@@ -12,7 +12,7 @@
 #include <algorithm>
 #include <atomic>
 #include <deque>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <iterator>
 #include <numeric>
 #include <shared_mutex>

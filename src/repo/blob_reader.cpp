@@ -6,7 +6,7 @@
 #include "repo/frame_reader.hpp"
 
 #include <condition_variable>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <set>
 
 namespace backstay::core

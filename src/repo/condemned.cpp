@@ -4,7 +4,7 @@
 #include "repo/named_error.hpp"
 
 #include <algorithm>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <map>
 
 namespace backstay::core

@@ -6,7 +6,7 @@
 #include "repo/object_keys.hpp"
 
 #include <algorithm>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <map>
 
 namespace backstay::core

@@ -1,7 +1,7 @@
 #include "repo/object_keys.hpp"
 
 #include <charconv>
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 namespace backstay::core
 {

@@ -6,7 +6,7 @@
 #include "repo/repository.hpp"
 
 #include <algorithm>
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 namespace backstay::core
 {

@@ -5,7 +5,7 @@
 #include "repo/named_error.hpp"
 
 #include <algorithm>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <set>
 #include <unordered_map>
 #include <unordered_set>

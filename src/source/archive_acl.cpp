@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <archive.h>
 #include <archive_entry.h>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <optional>
 #include <tuple>
 

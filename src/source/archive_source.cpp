@@ -9,7 +9,7 @@
 #include <archive_entry.h>
 #include <clocale>
 #include <deque>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <limits>
 #include <map>
 #include <set>

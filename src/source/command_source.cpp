@@ -2,7 +2,7 @@
 #include "source/single_entry_source.hpp"
 #include "source/stream_source.hpp"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <utility>
 
 namespace backstay::core

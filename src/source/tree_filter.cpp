@@ -5,7 +5,7 @@
 #include "format/file_flags.hpp"
 
 #include <fcntl.h>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <unistd.h>
 
 namespace backstay::core

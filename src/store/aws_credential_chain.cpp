@@ -9,7 +9,7 @@
 #include "store/s3_endpoint.hpp"
 
 #include <algorithm>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <vector>
 
 namespace backstay::core

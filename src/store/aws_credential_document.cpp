@@ -5,7 +5,7 @@
 #include "store/xml_document.hpp"
 
 #include <algorithm>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
 namespace backstay::core

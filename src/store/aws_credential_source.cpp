@@ -4,7 +4,7 @@
 
 #include <algorithm>
 #include <condition_variable>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <limits>
 #include <mutex>
 #include <optional>

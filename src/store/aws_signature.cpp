@@ -8,7 +8,7 @@
 #include <algorithm>
 #include <array>
 #include <ctime>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <map>
 
 namespace backstay::core

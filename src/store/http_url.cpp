@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <arpa/inet.h>
 #include <charconv>
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 namespace backstay::core
 {

@@ -8,7 +8,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <filesystem>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <memory>
 #include <sys/stat.h>
 #include <system_error>

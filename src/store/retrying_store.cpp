@@ -11,7 +11,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <exception>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <mutex>
 
 namespace backstay::core

@@ -3,7 +3,7 @@
 #include "base/error.hpp"
 #include "codec/hash.hpp"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 namespace backstay::core
 {

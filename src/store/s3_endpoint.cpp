@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <cassert>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <utility>
 
 namespace backstay::core

@@ -6,7 +6,7 @@
 #include "store/s3_listing.hpp"
 
 #include <algorithm>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <set>
 #include <vector>
 

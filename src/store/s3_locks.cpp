@@ -5,7 +5,7 @@
 #include "codec/hash.hpp"
 
 #include <algorithm>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <mutex>
 
 namespace backstay::core

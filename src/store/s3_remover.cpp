@@ -7,7 +7,7 @@
 #include "store/xml_document.hpp"
 
 #include <algorithm>
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 namespace backstay::core
 {

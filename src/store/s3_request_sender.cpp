@@ -8,7 +8,7 @@
 #include "store/transient_error.hpp"
 
 #include <atomic>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <mutex>
 
 namespace backstay::core

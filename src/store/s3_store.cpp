@@ -12,7 +12,7 @@
 #include "store/s3_versions.hpp"
 
 #include <cstdlib>
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 namespace backstay::core
 {

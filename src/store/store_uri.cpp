@@ -5,7 +5,7 @@
 #include "store/local_store.hpp"
 #include "store/s3_store.hpp"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 namespace backstay::core
 {

@@ -3,7 +3,7 @@
 #include "base/bytes.hpp"
 
 #include <algorithm>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <string_view>
 
 namespace backstay::core

@@ -4,7 +4,7 @@
 #include "target/directory_target_state.hpp"
 
 #include <cerrno>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <utility>
 
 namespace backstay::core

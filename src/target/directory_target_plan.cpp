@@ -1,6 +1,6 @@
 #include "target/directory_target_state.hpp"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <sys/statvfs.h>
 
 namespace backstay::core

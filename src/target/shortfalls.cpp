@@ -1,7 +1,7 @@
 #include "target/shortfalls.hpp"
 
 #include <cerrno>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <system_error>
 #include <unistd.h>
 #include <utility>

@@ -2,7 +2,7 @@
 #include "format/encoding.hpp"
 #include "source/archive_source.hpp"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <sys/mman.h>
 #include <unistd.h>
 

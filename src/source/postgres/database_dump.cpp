@@ -3,7 +3,7 @@
 #include "base/error.hpp"
 
 #include <chrono>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <thread>
 #include <utility>
 

@@ -10,7 +10,7 @@
 
 #include <algorithm>
 #include <atomic>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <mutex>
 #include <unistd.h>
 #include <utility>

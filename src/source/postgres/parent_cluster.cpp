@@ -8,7 +8,7 @@
 #include "source/data_source.hpp"
 
 #include <algorithm>
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 namespace backstay::core
 {

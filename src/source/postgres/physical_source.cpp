@@ -11,7 +11,7 @@
 #include "source/postgres/parent_cluster.hpp"
 
 #include <algorithm>
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 namespace backstay::core
 {

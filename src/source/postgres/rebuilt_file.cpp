@@ -5,7 +5,7 @@
 
 #include <algorithm>
 #include <cassert>
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 namespace backstay::core
 {

@@ -5,7 +5,7 @@
 #include "postgres/manifest_writer.hpp"
 
 #include <algorithm>
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 namespace backstay::core
 {

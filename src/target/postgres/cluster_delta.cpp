@@ -6,7 +6,7 @@
 #include "postgres/log_file.hpp"
 
 #include <algorithm>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <optional>
 
 namespace backstay::core

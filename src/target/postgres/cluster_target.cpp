@@ -7,7 +7,7 @@
 #include "target/postgres/cluster_delta.hpp"
 #include "target/postgres/cluster_start.hpp"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <optional>
 #include <unistd.h>
 

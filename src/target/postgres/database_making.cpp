@@ -4,7 +4,7 @@
 #include "postgres/connection.hpp"
 #include "postgres/sql_text.hpp"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 namespace backstay::core
 {

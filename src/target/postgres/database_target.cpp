@@ -12,7 +12,7 @@
 
 #include <algorithm>
 #include <chrono>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <mutex>
 #include <thread>
 

@@ -8,7 +8,7 @@
 #include "target/postgres/named_file.hpp"
 
 #include <algorithm>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <unordered_map>
 
 namespace backstay::core

@@ -4,7 +4,7 @@
 #include "postgres/sql_text.hpp"
 
 #include <algorithm>
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 namespace backstay::core
 {

@@ -7,7 +7,7 @@
 
 #include <array>
 #include <chrono>
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 namespace backstay::core
 {
