@@ -8,7 +8,7 @@
 #include <atomic>
 #include <chrono>
 #include <doctest/doctest.h>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <thread>
 
 using namespace backstay::core;
@@ -22,6 +22,22 @@ S3Options options_for_fake()
     options.credentials = AwsCredentials("key", "secret");
     options.environment = FakeEnvironment().get();
     return options;
+}
+
+/// Where an object of a few MiB is put together from parts.
+S3Options options_for_small_parts()
+{
+    S3Options options = options_for_fake();
+    options.largest_single_put = MiB;
+    options.usual_part = MiB;
+    return options;
+}
+
+FakeS3Manners small_parts()
+{
+    FakeS3Manners manners;
+    manners.smallest_part = MiB;
+    return manners;
 }
 
 /// A fake server, a store on it, and one around that which tries again without waiting.
@@ -346,10 +362,9 @@ TEST_CASE("an object in parts gets its lock where the first try to put it on fai
 
 TEST_CASE("an object is put together from parts, and parts that failed are sent again")
 {
-    S3Options options = options_for_fake();
-    options.largest_single_put = 10 * MiB;
-    Rig rig({}, options);
-    const Bytes bytes = seeded_bytes(1, 70 * MiB); // of three parts
+    S3Options options = options_for_small_parts();
+    Rig rig(small_parts(), options);
+    const Bytes bytes = seeded_bytes(1, 2200 * KiB); // of three parts
     const std::string key = "packs/x";
     const auto is_part = [](const FakeRequest& request) {
         return request.target.find("partNumber=2") != std::string::npos;
@@ -439,11 +454,10 @@ TEST_CASE("an object is put together from parts, and parts that failed are sent 
 
 TEST_CASE("the parts of an object travel side by side, never more than there are to be connections")
 {
-    S3Options options = options_for_fake();
-    options.largest_single_put = 10 * MiB;
+    S3Options options = options_for_small_parts();
     options.connections = 3;
-    Rig rig({}, options);
-    const Bytes bytes = seeded_bytes(1, 190 * MiB); // of six parts
+    Rig rig(small_parts(), options);
+    const Bytes bytes = seeded_bytes(1, 5900 * KiB); // of six parts
     std::atomic<int> at_once{0};
     std::atomic<int> most{0};
     const auto is_part = [](const FakeRequest& request) {
@@ -480,9 +494,8 @@ TEST_CASE("the parts of an object travel side by side, never more than there are
 
 TEST_CASE("an object whose n-th part fails or is refused is not there, for every n")
 {
-    S3Options options = options_for_fake();
-    options.largest_single_put = 10 * MiB;
-    const Bytes bytes = seeded_bytes(1, 130 * MiB); // of five parts
+    S3Options options = options_for_small_parts();
+    const Bytes bytes = seeded_bytes(1, 4100 * KiB); // of five parts
     struct Answer {
         int status;
         const char* code;
@@ -493,7 +506,7 @@ TEST_CASE("an object whose n-th part fails or is refused is not there, for every
         for (int nth = 1; nth <= 5; ++nth) {
             CAPTURE(answer.code);
             CAPTURE(nth);
-            Rig rig({}, options);
+            Rig rig(small_parts(), options);
             const std::string number = fmt::format("partNumber={}&", nth);
             rig.server.fault = [&](const FakeRequest& request, FakeConnection& c) {
                 const bool fails = request.target.find(number) != std::string::npos;

@@ -12,7 +12,7 @@
 
 #include <algorithm>
 #include <array>
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 namespace backstay::core
 {
@@ -112,8 +112,8 @@ private:
 S3Creator::S3Creator(S3RequestSender& sender, S3Locks& locks, const S3Options& options)
     : sender_(sender), locks_(locks), headers_(headers_of_all(options)),
       cold_headers_(headers_of_cold(options)), largest_single_put_(options.largest_single_put),
-      connections_(std::max(1U, options.connections)), parts_(connections_),
-      wants_md5_(locks.wanted())
+      usual_part_(options.usual_part), connections_(std::max(1U, options.connections)),
+      parts_(connections_), wants_md5_(locks.wanted())
 {
 }
 
@@ -203,7 +203,7 @@ S3Reply S3Creator::put_in_parts(const std::string& key, ByteSpan object, const H
 {
     // Some servers pass over the condition where the parts are put together.
     demand_absent(key, object.size(), stop);
-    const std::uint64_t size = s3_part_size(object.size());
+    const std::uint64_t size = s3_part_size(object.size(), usual_part_);
     const std::size_t parts = (object.size() + size - 1) / size;
     S3Multipart upload(sender_, key, parts, headers, wants_md5_, stop);
     side_by_side("part", parts, connections_, stop,

@@ -64,6 +64,7 @@ private:
     const HeaderList headers_;      ///< of every object
     const HeaderList cold_headers_; ///< of large ones in the cold class, too
     const std::uint64_t largest_single_put_;
+    const std::uint64_t usual_part_;
     const std::uint32_t connections_;
     AdaptiveGate parts_;                  ///< of all uploads together
     std::atomic<bool> wants_md5_ = false; ///< as AWS does in buckets with Object Lock

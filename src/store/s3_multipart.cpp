@@ -8,7 +8,7 @@
 #include "store/xml_document.hpp"
 
 #include <algorithm>
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 namespace backstay::core
 {
@@ -16,7 +16,6 @@ namespace backstay::core
 namespace
 {
 
-constexpr std::uint64_t usual_part = 32 * MiB;
 constexpr std::uint64_t most_parts = 10'000;
 // So that one lost packet does not cost the parts before; the whole is tried again further up.
 constexpr int attempts = 3;
@@ -24,10 +23,10 @@ constexpr double pause_between = 0.5;
 
 } // namespace
 
-std::uint64_t s3_part_size(std::uint64_t size)
+std::uint64_t s3_part_size(std::uint64_t size, std::uint64_t usual)
 {
     const std::uint64_t least = (size + most_parts - 1) / most_parts;
-    return std::max(usual_part, (least + MiB - 1) / MiB * MiB);
+    return std::max(usual, (least + MiB - 1) / MiB * MiB);
 }
 
 S3Multipart::S3Multipart(S3RequestSender& sender, std::string key, std::size_t parts,

@@ -48,7 +48,8 @@ private:
     bool over_ = false;
 };
 
-/// The size of the parts, all but the last alike, for an object of `size` bytes.
-std::uint64_t s3_part_size(std::uint64_t size);
+/// The size of the parts, all but the last alike, for an object of `size` bytes: `usual`, or
+/// more where there would be more parts than S3 takes.
+std::uint64_t s3_part_size(std::uint64_t size, std::uint64_t usual);
 
 } // namespace backstay::core

@@ -47,6 +47,7 @@ struct S3Options {
 
     std::uint32_t connections = 8;                ///< that the store's user had better open
     std::uint64_t largest_single_put = 128 * MiB; ///< more is stored in parts
+    std::uint64_t usual_part = 32 * MiB;          ///< larger where there would be too many
 
     Environment environment = process_environment();
     const Clock* clock = &system_clock(); ///< must outlive the store

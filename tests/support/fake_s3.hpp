@@ -7,7 +7,7 @@
 #include "support/fake_archive.hpp"
 #include "support/fake_http_server.hpp"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <functional>
 #include <map>
 #include <memory>
@@ -328,6 +328,7 @@ private:
             return;
         }
         objects_[call.key] = bytes;
+        uploads_.erase(call.parameter("uploadId")); // if it was put together
         lock.unlock();
         if (call.has("uploadId")) {
             call.connection.reply(200, "<CompleteMultipartUploadResult/>");
@@ -521,10 +522,6 @@ private:
             return;
         }
         create(call, whole);
-        const std::lock_guard lock(mutex_);
-        if (objects_.contains(call.key)) {
-            uploads_.erase(call.parameter("uploadId"));
-        }
     }
 
     // --- texts
