@@ -13,6 +13,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "sup
 
 from cluster_checks import demand_fitting_manifest, demand_right_checksums, demand_sound_tables  # noqa: E402  pylint: disable=wrong-import-position
 from command_line import run_all  # noqa: E402  pylint: disable=wrong-import-position
+import memory_folder  # noqa: E402  pylint: disable=wrong-import-position
 from postgres_server import PostgresServer, make_reachable  # noqa: E402  pylint: disable=wrong-import-position
 
 SUMS = "select (select sum(abalance) from pgbench_accounts) || ' ' || (select sum(bbalance) from pgbench_branches) || ' ' || " \
@@ -316,6 +317,7 @@ TESTS = [
 
 
 def main():
+    memory_folder.use()
     names = sys.argv[2:]
     tests = [cycle_of(version) for version in ("17", "18")] + TESTS
     return run_all([test for test in tests if not names or any(name in test.__name__ for name in names)], sys.argv[1])

@@ -12,6 +12,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "support"))
 from command_line import run_all  # noqa: E402
+import memory_folder  # noqa: E402
 from postgres_server import TOOLS, PostgresServer, tools  # noqa: E402
 
 SERVER = None  # of version 15, shared: each test has databases of its own
@@ -749,6 +750,7 @@ def test_a_restored_table_that_was_changed_is_found_by_verify(place):
 
 def main():
     global SERVER  # one server for all: pylint: disable=global-statement
+    memory_folder.use()
     with tempfile.TemporaryDirectory(prefix="backstay-postgres-") as folder, PostgresServer(pathlib.Path(folder) / "15") as SERVER:
         names = sys.argv[2:]
         versions = ["17", "18"] + (["16"] if os.environ.get("BACKSTAY_TESTS_LONG") else [])

@@ -15,6 +15,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "sup
 
 from cluster_checks import demand_fitting_manifest, demand_right_checksums, demand_sound_tables  # noqa: E402  pylint: disable=wrong-import-position
 from command_line import run_all  # noqa: E402  pylint: disable=wrong-import-position
+import memory_folder  # noqa: E402  pylint: disable=wrong-import-position
 from small_disk import small_disk  # noqa: E402  pylint: disable=wrong-import-position
 from postgres_server import PostgresServer, TOOLS, binaries, free_port, give_to_owner, make_reachable, run_as_owner  # noqa: E402  pylint: disable=wrong-import-position
 from tcp_proxy import TcpProxy  # noqa: E402  pylint: disable=wrong-import-position
@@ -579,6 +580,7 @@ TESTS = [
 
 
 def main():
+    memory_folder.use()
     names = sys.argv[2:]
     versions = VERSIONS + (["14", "16"] if os.environ.get("BACKSTAY_TESTS_LONG") else [])
     tests = [each(version) for version in versions for each in (cycle_of, moment_of)] + TESTS

@@ -14,6 +14,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "support"))
 
 from command_line import run_all  # noqa: E402  pylint: disable=wrong-import-position
+import memory_folder  # noqa: E402  pylint: disable=wrong-import-position
 from postgres_server import TOOLS, PostgresServer, as_owner, give_to_owner, make_reachable, run_as_owner  # noqa: E402  pylint: disable=wrong-import-position
 from tcp_proxy import TcpProxy  # noqa: E402  pylint: disable=wrong-import-position
 
@@ -314,6 +315,7 @@ def the_log_is_kept_as_long_as_a_backup_needs_it(place):
 
 
 def main():
+    memory_folder.use()
     tests = [an_archived_log_takes_a_cluster_to_any_second, only_whole_segments_of_one_history_are_taken, a_slot_is_received_through_kills_and_restarts_without_a_gap,
              a_gap_in_the_log_is_found_by_check, a_slot_that_lost_its_log_is_told, nobody_is_told_to_drop_a_slot_of_another_kind, a_receiver_gets_over_a_cut_network, a_receiver_follows_a_promotion, the_log_is_kept_as_long_as_a_backup_needs_it]
     names = sys.argv[2:]

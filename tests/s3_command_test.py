@@ -19,6 +19,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "support"))
 from command_line import run_all  # noqa: E402
+import memory_folder  # noqa: E402
 from postgres_server import PostgresServer, TOOLS, make_reachable, run_as_owner  # noqa: E402
 from rgw import Rgw  # noqa: E402
 from s3_client import S3Client  # noqa: E402
@@ -562,6 +563,7 @@ TESTS = [
 ]
 
 if __name__ == "__main__":
+    memory_folder.use()
     with Rgw() as SERVER:
         result = run_all([test for test in TESTS if len(sys.argv) < 3 or test.__name__ in sys.argv[2:]], sys.argv[1])
     sys.exit(result)
