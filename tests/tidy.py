@@ -42,7 +42,7 @@ def touched(path, paths):
 
 
 def look_at(build, path):
-    command = ["clang-tidy-14", "-p", build, "--quiet", "--extra-arg=-Wno-unknown-warning-option", path]
+    command = ["clang-tidy-14", "-p", build, "--quiet", "--extra-arg=-Wno-unknown-warning-option", f"--extra-arg=-I{ROOT}/src/precompiled", path]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     return path, done.returncode, done.stdout
 

@@ -1,0 +1,30 @@
+#ifndef BACKSTAY_PRECOMPILED_STANDARD // gcc warns of `#pragma once` where a header is compiled by
+                                      // itself
+#define BACKSTAY_PRECOMPILED_STANDARD
+
+// What most sources include, parsed once for each target instead of once for each source. No source
+// relies on it: each includes what it uses, and `tests/run --long` builds without it.
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <span>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include <fmt/core.h>
+
+#endif

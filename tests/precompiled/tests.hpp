@@ -1,0 +1,10 @@
+#ifndef BACKSTAY_PRECOMPILED_TESTS // gcc warns of `#pragma once` where a header is compiled by
+                                   // itself
+#define BACKSTAY_PRECOMPILED_TESTS
+
+// What most tests include, parsed once for all of them. No test relies on it.
+#include "../../src/precompiled/standard.hpp"
+
+#include <doctest/doctest.h>
+
+#endif
