@@ -1,5 +1,5 @@
-#ifndef BACKSTAY_PRECOMPILED_STANDARD // gcc warns of `#pragma once` where a header is compiled by
-                                      // itself
+// With a guard, as gcc warns of `#pragma once` where a header is compiled by itself.
+#ifndef BACKSTAY_PRECOMPILED_STANDARD
 #define BACKSTAY_PRECOMPILED_STANDARD
 
 // What most sources include, parsed once for each target instead of once for each source. No source
