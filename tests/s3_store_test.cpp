@@ -1,4 +1,5 @@
 #include "store/retrying_store.hpp"
+#include "store/s3_multipart.hpp"
 #include "store/s3_store.hpp"
 #include "support/fake_clock.hpp"
 #include "support/fake_environment.hpp"
@@ -523,6 +524,16 @@ TEST_CASE("an object whose n-th part fails or is refused is not there, for every
             CHECK(as_text(bytes) == rig.server.objects().at("a/b/packs/x"));
         }
     }
+}
+
+TEST_CASE("parts are as large as usual, and larger where S3 would refuse their number")
+{
+    CHECK(s3_part_size(1, 32 * MiB) == 32 * MiB);
+    CHECK(s3_part_size(320'000 * MiB, 32 * MiB) == 32 * MiB); // 10,000 of them
+    CHECK(s3_part_size(320'000 * MiB + 1, 32 * MiB) == 33 * MiB);
+    constexpr std::uint64_t largest = 5120 * GiB;
+    const std::uint64_t size = s3_part_size(largest, 32 * MiB);
+    CHECK((largest + size - 1) / size <= 10'000);
 }
 
 TEST_CASE("several prefixes are listed by one request where a page tells all of them")
