@@ -3,7 +3,10 @@
 #define BACKSTAY_PRECOMPILED_STANDARD
 
 // What most sources include, parsed once for each target instead of once for each source. No source
-// relies on it: each includes what it uses, and `tests/run --long` builds without it.
+// relies on it: each includes what it uses, and `tests/run --long` builds without it. No fmt here:
+// its headers ask gcc to optimize them even at -O0, and gcc keeps `__OPTIMIZE__` defined behind
+// that for all who read it precompiled, so that <immintrin.h> takes the forms that -O0 cannot
+// compile.
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -24,7 +27,5 @@
 #include <unordered_map>
 #include <utility>
 #include <vector>
-
-#include <fmt/core.h>
 
 #endif
