@@ -265,6 +265,22 @@ TEST_CASE("an unreadable file is a problem and the rest is saved")
     CHECK(all_contents(*sample.repository) == std::vector<Files>{rest});
 }
 
+TEST_CASE("what lies too deep for a restore is told, and what a restore can make is saved")
+{
+    SampleRepository sample;
+    std::string folders; // of which the source's own is the first
+    for (std::size_t i = 1; i < max_path_depth; ++i) {
+        folders += "d/";
+    }
+    const Files deep{{folders + "file", seeded_bytes(1, 100)}};
+    Files files = deep;
+    files[folders + "d/file"] = seeded_bytes(2, 100);
+    const Record summary = back_up(*sample.repository, std::make_shared<MemorySource>(files));
+    CHECK(summary.number("problems") == 1);
+    CHECK(summary.text("verdict") == "problems");
+    CHECK(all_contents(*sample.repository) == std::vector<Files>{deep});
+}
+
 TEST_CASE("a source that says it failed makes no snapshot and is settled once")
 {
     SampleRepository sample;

@@ -125,6 +125,11 @@ bool LaneReader::keep_entry(Entry& entry)
     inside.swap(entry.path);
     std::optional<Error> refused;
     try {
+        if (path_depth(entry.path) > max_path_depth) {
+            throw Error(ErrorCode::invalid,
+                        fmt::format("it lies below more than {} folders, too deep for a restore",
+                                    max_path_depth));
+        }
         shared_.sorter.add(entry);
     } catch (const Error& error) {
         if (error.code() != ErrorCode::invalid) {

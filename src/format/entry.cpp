@@ -235,6 +235,11 @@ bool is_entry_path(std::string_view path)
     }
 }
 
+std::size_t path_depth(std::string_view path)
+{
+    return static_cast<std::size_t>(std::count(path.begin(), path.end(), '/'));
+}
+
 bool path_less(std::string_view a, std::string_view b)
 {
     // '/' sorts as the least byte, which no name holds.

@@ -78,6 +78,7 @@ struct Entry {
 
 inline constexpr std::size_t max_name_size = 4096;        ///< of one name in a snapshot
 inline constexpr std::size_t max_path_size = 1 << 20;     ///< of a path, far beyond PATH_MAX
+inline constexpr std::size_t max_path_depth = 10'000;     ///< folders above an entry that a backup keeps and a restore makes
 inline constexpr std::size_t max_xattr_value = 1 << 20;
 inline constexpr std::size_t max_xattrs = 1 << 14;        ///< of one entry; Linux lists 64 KiB of names
 inline constexpr std::size_t max_xattrs_size = 3 << 20;   ///< values of one entry, together
@@ -88,6 +89,9 @@ inline constexpr std::size_t max_link_target = 1 << 16;
 bool is_entry_name(std::string_view name);
 /// Names that may stand in a tree, '/' between them; not empty, not absolute.
 bool is_entry_path(std::string_view path);
+
+/// Folders above an entry.
+std::size_t path_depth(std::string_view path);
 
 /// Order of entries in trees and of paths in a walk: by bytes, '/' before everything else, so that a folder comes right before what is in it.
 bool path_less(std::string_view a, std::string_view b);

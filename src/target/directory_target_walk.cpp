@@ -8,14 +8,6 @@
 namespace backstay::core
 {
 
-namespace
-{
-
-/// Far beyond anything real; bounds what a hostile snapshot can make us hold.
-constexpr std::size_t deepest_folder = 10'000;
-
-} // namespace
-
 bool DirectoryTarget::State::is_refused(std::string_view path) const
 {
     return refused_ && path.size() > refused_->size() &&
@@ -38,9 +30,8 @@ bool DirectoryTarget::State::enter_parent(const Entry& entry)
     }
     stack_.descend_to(entry.path);
     const SplitPath split = split_path(entry.path);
-    const auto depth =
-        static_cast<std::size_t>(std::count(split.parent.begin(), split.parent.end(), '/'));
-    if (depth >= deepest_folder) {
+    // Bounds what a hostile snapshot can make us hold.
+    if (path_depth(entry.path) > max_path_depth) {
         throw Error(ErrorCode::unsupported, "it lies too deep", entry.path);
     }
     if (stack_.top_path() != split.parent) {
