@@ -158,8 +158,11 @@ def wrong_usage_is_2_and_names_the_nearest_word(place):
     assert "needs B" in place.stderr, place.stderr
     place.run("export", "latest", "-o", status=2)
     assert "-o needs FILE" in place.stderr, place.stderr
-    record = place.json("forget", status=2)[-1]
-    assert record["type"] == "summary" and record["error"]["code"] == "invalid", record
+    for words in (("forget",), ("forget", "--nothing-like-it")):
+        record = place.json(*words, status=2)[-1]
+        assert record["type"] == "summary" and record["command"] == "forget" and record["error"]["code"] == "invalid", record
+    place.run("help", "backup", "restore", status=2)
+    assert "'restore' is one argument too many" in place.stderr, place.stderr
 
 
 def a_value_that_cannot_be_is_refused_before_anything_is_opened(place):
@@ -301,6 +304,9 @@ def a_pin_says_what_tags_there_are(place):
     assert place.run("pin", "latest").decode().endswith(": no tags; pinned\n")
     assert place.run("tag", "latest", "--add", "b,a").decode().endswith(": tags a, b; pinned\n")
     assert place.run("tag", "latest", "--set", "").decode().endswith(": no tags; pinned\n")
+    other = place.json("backup", "--host", "other", place.path / "live")[-1]["snapshot"]
+    assert other[:12] in place.run("tag", "latest", "--host", "other", "--add", "a").decode()
+    place.run("tag", "latest", "--tag", "b", "--add", "c", status=1)
 
 
 def a_symlink_is_no_way_to_lose_a_folder(place):

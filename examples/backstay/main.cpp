@@ -92,7 +92,7 @@ int status_of(const backstay::Error& error)
 int run(const std::vector<std::string>& arguments)
 {
     const bool json = wants_json(arguments);
-    std::string name;
+    const std::string name = named_command(arguments);
     Terminal terminal({"", json, false, false});
     try {
         Parsed parsed = parse(arguments);
@@ -102,7 +102,6 @@ int run(const std::vector<std::string>& arguments)
                     .c_str());
             return exit_done;
         }
-        name = parsed.given.command->name;
         apply_profile(parsed.given);
         backstay::Cancel cancel;
         catch_signals(cancel);

@@ -283,6 +283,13 @@ Parsed parse_command(const Command& command, std::vector<std::string> arguments)
 
 } // namespace
 
+std::string named_command(const std::vector<std::string>& arguments)
+{
+    const std::size_t at = find_name(arguments);
+    const Command* command = at < arguments.size() ? find_command(arguments[at]) : nullptr;
+    return command != nullptr ? command->name : "";
+}
+
 Parsed parse(const std::vector<std::string>& arguments)
 {
     const std::size_t at = find_name(arguments);
@@ -299,6 +306,10 @@ Parsed parse(const std::vector<std::string>& arguments)
         throw UsageError("what is to be done? Say a command; 'backstay help' lists them");
     }
     if (arguments[at] == "help") {
+        if (at + 2 < arguments.size()) {
+            throw UsageError("'" + printable(arguments[at + 2]) +
+                             "' is one argument too many for help");
+        }
         Parsed parsed;
         parsed.help = true;
         if (at + 1 < arguments.size()) {

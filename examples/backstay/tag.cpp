@@ -59,8 +59,8 @@ Command tag_command()
             "Change the tags of a snapshot",
             "backstay -r /mnt/backups tag latest --add before-upgrade",
             {which},
-            {"snapshot.edit"},
-            {"pin", "unpin"},
+            {"snapshot.edit", "filter"},
+            {"pin", "unpin", "kind"},
             {},
             run_tag};
 }
