@@ -1,10 +1,11 @@
 """What the benchmarks share: running a program with its time and peak of memory, medians, rows of a table."""
 
-import mmap
+import os
 import pathlib
 import statistics
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 
@@ -35,9 +36,34 @@ class Peak:
         return self.kib
 
 
+class Nothing:
+    """A file without contents, read to fill memory with its page cache, which gives way to whoever needs memory."""
+
+    FREE_ENOUGH = 1536 * MIB
+    STEP = 8 * MIB
+
+    def __init__(self):
+        self.file, self.at, self.buffer = tempfile.TemporaryFile(dir=ROOT), 0, bytearray(self.STEP)
+
+    def free(self):
+        return next(int(line.split()[1]) * 1024 for line in open("/proc/meminfo", encoding="ascii") if line.startswith("MemFree"))
+
+    def fill_memory(self):
+        """Makes a machine look as if it had been up for a while. What a virtual one has free its host takes, and gives back at the next touch: more than a second a GiB, charged to whoever comes next."""
+        while (free := self.free()) > self.FREE_ENOUGH:
+            end = self.at + free - self.FREE_ENOUGH // 2
+            self.file.truncate(end)
+            while self.at < end:
+                self.at += os.preadv(self.file.fileno(), [self.buffer], self.at)
+
+
+NOTHING = Nothing()
+
+
 def run(words, **options):
     """Seconds and peak in KiB of a program; ends the benchmark if it fails."""
     words = [str(word) for word in words]
+    NOTHING.fill_memory()
     started = time.monotonic()
     process = subprocess.Popen(words, stdout=options.pop("stdout", subprocess.DEVNULL), stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, **options)
     peak = Peak(process.pid)
@@ -62,13 +88,6 @@ def prepare(arguments):
             subprocess.run(["meson", "setup", build, "--buildtype=release", "-Dtests=false"], check=True, cwd=ROOT, stdout=subprocess.DEVNULL)
         subprocess.run(["ninja", "-C", build], check=True, stdout=subprocess.DEVNULL)
         arguments.backstay = str(build / "examples" / "backstay" / "backstay")
-    touch_memory()
-
-
-def touch_memory():
-    """A virtual machine gets much of its memory from its host at the first touch, which would be charged to whoever comes first."""
-    available = next(int(line.split()[1]) for line in open("/proc/meminfo", encoding="ascii") if line.startswith("MemAvailable"))
-    mmap.mmap(-1, available * 1024 * 3 // 4, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | mmap.MAP_POPULATE).close()
 
 
 class Results:
