@@ -661,17 +661,6 @@ def help_fits_and_manuals_come_from_the_same_tables(place):
         text = place.run("help", name).decode()
         assert "Example:" in text and f"backstay" in text
         assert f"backstay\\-{name}" in place.run("generate", "manual", name).decode()
-    for shell in ("bash", "zsh", "fish"):
-        script = place.run("generate", "completions", shell).decode()
-        assert "restore" in script and "if-changed if-newer never" in script
-    (place.path / "bash").write_bytes(place.run("generate", "completions", "bash"))
-
-    def completed(*words):
-        ask = 'source "$0"; COMP_WORDS=(backstay "$@"); COMP_CWORD=$#; _backstay; printf "%s\\n" "${COMPREPLY[@]}"'
-        return subprocess.run(["bash", "-c", ask, place.path / "bash", *words], check=True, capture_output=True, text=True).stdout.split()
-    assert completed("rest") == ["restore"] and completed("--js") == ["--json"]
-    assert completed("restore", "--overw") == ["--overwrite"] and completed("restore", "--limit-u") == ["--limit-upload"]
-    assert completed("restore", "--overwrite", "if-") == ["if-changed", "if-newer"] and completed("--memory", "64M", "ls", "--color", "al") == ["always"]
 
 
 TESTS = [

@@ -81,119 +81,6 @@ constexpr const char* exit_text =
     "0 done; 1 failed, nothing committed; 2 wrong usage; 3 done, but with problems, which are "
     "listed; 4 interrupted; 5 check found damage.";
 
-std::string completions_bash()
-{
-    std::string with_value = "-r";
-    for (const OptionRow& row : global_options()) {
-        with_value += row.is_flag() ? "" : "|--" + row.key;
-    }
-    std::string out = "# bash completion for backstay\n_backstay() {\n    local "
-                      "word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} "
-                      "command=\n    local i\n"
-                      "    for ((i = 1; i < COMP_CWORD; i++)); do\n        case ${COMP_WORDS[i]} "
-                      "in\n            " +
-                      with_value +
-                      ") ((i++)) ;;\n            -*) ;;\n"
-                      "            *) command=${COMP_WORDS[i]}; break ;;\n        esac\n    done\n "
-                      "   case $command in\n";
-    std::string names;
-    std::string choices;
-    const auto add_choices = [&choices](const std::string& command, const OptionRow& row) {
-        if (!row.choices.empty()) {
-            choices += fmt::format("        {}:--{}) COMPREPLY=($(compgen -W '{}' -- \"$word\")); "
-                                   "return ;;\n",
-                                   command, row.key, joined(row.choices, " "));
-        }
-    };
-    std::string general;
-    for (const OptionRow& row : global_options()) {
-        general += "--" + row.key + " ";
-        add_choices("*", row);
-    }
-    for (const Command& command : commands()) {
-        if (command.hidden) {
-            continue;
-        }
-        names += std::string(command.name) + " ";
-        std::string options;
-        for (const OptionRow& row : options_of(command)) {
-            options += "--" + row.key + " ";
-            add_choices(command.name, row);
-        }
-        out += fmt::format("        {}) COMPREPLY=($(compgen -W '{}{}--help' -- \"$word\")) ;;\n",
-                           command.name, options, general);
-    }
-    out +=
-        fmt::format("        '') COMPREPLY=($(compgen -W '{}{}help' -- \"$word\")) ;;\n    esac\n"
-                    "    case $command:$before in\n{}    esac\n",
-                    names, general, choices);
-    return out + "    [[ $word == -* || -z $command ]] || COMPREPLY+=($(compgen -f -- "
-                 "\"$word\"))\n}\ncomplete -o filenames -F _backstay backstay\n";
-}
-
-std::string single_quoted(const std::string& text)
-{
-    std::string out;
-    for (const char c : text) {
-        out += c == '\'' ? std::string("'\\''") : std::string(1, c);
-    }
-    return out;
-}
-
-std::string completions_zsh()
-{
-    std::string out = "#compdef backstay\n_backstay() {\n    local -a commands\n    commands=(\n";
-    std::string cases;
-    for (const Command& command : commands()) {
-        if (command.hidden) {
-            continue;
-        }
-        out += fmt::format("        '{}:{}'\n", command.name, single_quoted(command.summary));
-        cases += fmt::format("        {}) _arguments", command.name);
-        for (const OptionRow& row : options_of(command)) {
-            std::string help = single_quoted(row.help);
-            for (const char* special : {"[", "]", ":"}) {
-                for (std::size_t at = help.find(special); at != std::string::npos;
-                     at = help.find(special, at + 2)) {
-                    help.insert(at, "\\");
-                }
-            }
-            const std::string value =
-                row.choices.empty() ? ":value:_files" : ":value:(" + joined(row.choices, " ") + ")";
-            cases += fmt::format(" '--{}[{}]{}'", row.key, help, row.is_flag() ? "" : value);
-        }
-        cases += " '*:file:_files' ;;\n";
-    }
-    out += "    )\n    if (( CURRENT == 2 )); then\n        _describe command commands\n        "
-           "return\n    fi\n    case $words[2] in\n";
-    return out + cases + "    esac\n}\n_backstay \"$@\"\n";
-}
-
-std::string fish_value(const OptionRow& row)
-{
-    return row.is_flag()         ? ""
-           : row.choices.empty() ? "-r "
-                                 : fmt::format("-x -a '{}' ", joined(row.choices, " "));
-}
-
-std::string completions_fish()
-{
-    std::string out = "# fish completion for backstay\n";
-    for (const Command& command : commands()) {
-        if (command.hidden) {
-            continue;
-        }
-        out += fmt::format("complete -c backstay -n __fish_use_subcommand -f -a {} -d '{}'\n",
-                           command.name, single_quoted(command.summary));
-        for (const OptionRow& row : options_of(command)) {
-            out += fmt::format(
-                "complete -c backstay -n '__fish_seen_subcommand_from {}' -l {} {}-d '{}'\n",
-                command.name, row.key, fish_value(row), single_quoted(row.help));
-        }
-    }
-    return out;
-}
-
 } // namespace
 
 std::string help_of_all()
@@ -262,13 +149,6 @@ std::string manual_of(const Command* command, const std::string& version)
         out += fmt::format(".SH EXAMPLE\n.nf\n{}\n.fi\n", roff(command->example));
     }
     return out + fmt::format(".SH EXIT STATUS\n{}\n", exit_text);
-}
-
-std::string completions_for(const std::string& shell)
-{
-    return shell == "bash"  ? completions_bash()
-           : shell == "zsh" ? completions_zsh()
-                            : completions_fish();
 }
 
 } // namespace command

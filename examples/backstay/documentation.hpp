@@ -11,7 +11,5 @@ std::string help_of_all();
 std::string help_of(const Command& command);
 /// Manual pages in roff, section 1; of the whole if `command` is null.
 std::string manual_of(const Command* command, const std::string& version);
-/// shell: "bash", "zsh", "fish".
-std::string completions_for(const std::string& shell);
 
 } // namespace command

@@ -1,3 +1,4 @@
+#include "completions.hpp"
 #include "documentation.hpp"
 #include "invocation.hpp"
 
