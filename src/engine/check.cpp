@@ -5,6 +5,7 @@
 #include "engine/lock_upkeep.hpp"
 #include "engine/log_retention.hpp"
 #include "engine/marks.hpp"
+#include "engine/outdated.hpp"
 #include "engine/pack_check.hpp"
 #include "engine/sample.hpp"
 #include "engine/snapshot_access.hpp"
@@ -49,34 +50,30 @@ public:
         if (session) {
             heartbeat.emplace(repository_, session->id());
         }
-        // Reader 1: snapshots first, then gc, then the index.
-        const SnapshotList list = list_snapshots(repository_, stop_);
-        for (const UnreadableSnapshot& bad : list.unreadable) {
+        look();
+        for (const UnreadableSnapshot& bad : list_.unreadable) {
             problem(snapshot_key(bad.id), "", bad.why);
         }
-        for (const UnreadableNote& bad : list.unreadable_notes) {
+        for (const UnreadableNote& bad : list_.unreadable_notes) {
             problem(note_key(bad.id), "", bad.why);
         }
-        const Condemned condemned = read_condemned(repository_, stop_);
-        std::vector<std::string> damaged_segments;
-        index_ =
-            BlobIndex::load(repository_, condemned, Freshness::fresh, stop_, &damaged_segments);
-        for (const std::string& segment : damaged_segments) {
+        for (const std::string& segment : damaged_segments_) {
             problem("index", "", segment);
         }
-        check_packs_are_there(condemned);
         keep_locks(repository_, context_, LockUpkeep::look, stop_);
         if (options_.read_data) {
             read_packs(*options_.read_data);
         }
-        check_snapshots(list);
-        check_chains(list, condemned);
-        check_logs(list);
+        while (!check_snapshots()) { // Reader 2
+            look();
+        }
+        check_chains();
+        check_logs();
         heartbeat.reset();
         if (session) {
             session->finish_reading(stop_);
         }
-        return summary(list);
+        return summary();
     }
 
 private:
@@ -119,7 +116,18 @@ private:
         context_.emit(std::move(record));
     }
 
-    void check_packs_are_there(const Condemned& condemned)
+    /// Reader 1: snapshots first, then gc, then the index.
+    void look()
+    {
+        list_ = list_snapshots(repository_, stop_);
+        condemned_ = read_condemned(repository_, stop_);
+        damaged_segments_.clear();
+        index_ =
+            BlobIndex::load(repository_, condemned_, Freshness::fresh, stop_, &damaged_segments_);
+        check_packs_are_there();
+    }
+
+    void check_packs_are_there()
     {
         std::map<PackId, std::uint64_t> listed;
         repository_.store().list(
@@ -127,77 +135,111 @@ private:
             [&](const ObjectInfo& object) {
                 if (const auto id = parse_pack_key(object.key)) {
                     listed[*id] = object.size;
-                } else {
+                } else if (foreign_.insert(object.key).second) {
                     notice("not a pack: " + object.key);
                 }
             },
             stop_);
+        packs_ = listed.size();
+        std::vector<GonePack> gone;
         std::set<PackId> known;
         for (std::uint32_t number = 0; number < index_->packs(); ++number) {
             const IndexedPack& pack = index_->pack(number);
             known.insert(pack.id);
             const auto found = listed.find(pack.id);
-            if (found != listed.end() && found->second != pack.size) {
+            if (found == listed.end()) {
+                gone.push_back({pack.id, "is missing"});
+            } else if (found->second != pack.size && of_other_size_.insert(pack.id).second) {
                 problem(pack_key(pack.id), "",
                         fmt::format("has {} bytes, the index says {}", found->second, pack.size));
-            } else if (found == listed.end()) {
-                // A segment that lists a collected pack may turn up late: no damage by itself.
-                if (condemned.packs.find(pack.id) == condemned.packs.end()) {
-                    problem(pack_key(pack.id), "", "is missing");
-                }
-                lost_packs_.insert(pack.id);
             }
         }
-        packs_ = listed.size();
+        take_gone(gone);
+        extra_packs_ = extra_bytes_ = 0;
         for (const auto& [id, size] : listed) {
-            if (known.find(id) == known.end()) {
+            if (!known.contains(id)) {
                 ++extra_packs_;
                 extra_bytes_ += size;
             }
         }
     }
 
-    void check_snapshots(const SnapshotList& list)
+    struct GonePack {
+        PackId id{};
+        std::string what;
+    };
+
+    /// What a collection took is no damage by itself: a segment that lists it may turn up late.
+    void take_gone(const std::vector<GonePack>& gone)
+    {
+        if (gone.empty()) {
+            return;
+        }
+        const Condemned now = read_condemned(repository_, stop_);
+        for (const GonePack& pack : gone) {
+            if (lost_packs_.insert(pack.id).second && !now.packs.contains(pack.id)) {
+                problem(pack_key(pack.id), "", pack.what);
+            }
+        }
+    }
+
+    struct Loss {
+        SessionId snapshot{};
+        std::string path;
+        std::string what;
+    };
+
+    /// False, and nothing is told: something is not there, but others have changed what we look at.
+    bool check_snapshots()
     {
         Marks marks(index_->size());
         BlobReader reader(repository_, index_, limits_.memory / 8);
-        std::map<SessionId, std::uint64_t> told;
+        std::map<SessionId, std::uint64_t> counts;
+        std::vector<Loss> losses;
         MarkFindings findings;
         findings.missing = [&](const Snapshot& snapshot, const std::string& path, const BlobId& id,
                                BlobKind kind, const std::string& why) {
-            const std::uint64_t count = ++told[snapshot.record.id];
-            if (count <= hurt_paths_told) {
+            if (++counts[snapshot.record.id] <= hurt_paths_told) {
                 const char* what = kind == BlobKind::tree_node   ? "a page of this folder"
                                    : kind == BlobKind::list_node ? "a part of its list of chunks"
                                                                  : "a chunk of its contents";
-                problem(snapshot_key(snapshot.record.id), path,
-                        fmt::format("{} is lost (blob {}: {})", what, id.hex(), why));
-            } else {
-                context_.progress().problems.fetch_add(1, std::memory_order_relaxed);
+                losses.push_back({snapshot.record.id, path,
+                                  fmt::format("{} is lost (blob {}: {})", what, id.hex(), why)});
             }
         };
         if (!lost_packs_.empty() || !lost_frames_.empty()) {
             findings.usable = [this](const BlobPlace& place) { return is_usable(place); };
         }
-        mark_snapshots(reader, list.snapshots, marks, findings, limits_, context_);
+        mark_snapshots(reader, list_.snapshots, marks, findings, limits_, context_);
+        if (!losses.empty() && is_outdated(repository_, *index_, condemned_, list_, stop_)) {
+            return false;
+        }
+        for (const Loss& loss : losses) {
+            problem(snapshot_key(loss.snapshot), loss.path, loss.what);
+        }
+        for (const auto& [snapshot, count] : counts) {
+            context_.progress().problems.fetch_add(count - std::min(count, hurt_paths_told),
+                                                   std::memory_order_relaxed);
+        }
         blobs_ = index_->size();
         unused_blobs_ = blobs_ - marks.count();
+        return true;
     }
 
     /// Each snapshot tells what the one before it in its series was: whoever replaces or removes
     /// one behind our back is found by those that came after.
-    void check_chains(const SnapshotList& list, const Condemned& condemned)
+    void check_chains()
     {
         std::map<SessionId, const Digest*> digests; // null: cannot be read, which is told already
-        for (const UnreadableSnapshot& bad : list.unreadable) {
+        for (const UnreadableSnapshot& bad : list_.unreadable) {
             digests[bad.id] = nullptr;
         }
-        for (const Snapshot& snapshot : list.snapshots) {
+        for (const Snapshot& snapshot : list_.snapshots) {
             digests[snapshot.record.id] = &snapshot.digest;
         }
-        for (const Snapshot& snapshot : list.snapshots) {
+        for (const Snapshot& snapshot : list_.snapshots) {
             const SessionId& before = snapshot.record.predecessor;
-            if (before == SessionId{} || condemned.sessions.contains(before)) {
+            if (before == SessionId{} || condemned_.sessions.contains(before)) {
                 continue; // the first, or forgotten
             }
             const auto found = digests.find(before);
@@ -223,9 +265,9 @@ private:
     }
 
     /// A hole in a server's log is no damage of the repository, but ends what can be recovered.
-    void check_logs(const SnapshotList& list)
+    void check_logs()
     {
-        for (const LogGap& gap : log_gaps(list)) {
+        for (const LogGap& gap : log_gaps(list_)) {
             const std::string what = fmt::format("the log of system {} has a gap from {} to {}",
                                                  gap.system_id, gap.first, gap.last);
             if (gap.ends_recovery) {
@@ -238,6 +280,11 @@ private:
 
     void take_damage(const PackChecker::Damage& damage)
     {
+        if (damage.scope == PackChecker::Damage::Scope::gone) {
+            const std::lock_guard lock(mutex_);
+            gone_.push_back({damage.pack, damage.what});
+            return;
+        }
         problem(pack_key(damage.pack), "", damage.what);
         const std::lock_guard lock(mutex_);
         if (damage.scope == PackChecker::Damage::Scope::pack) {
@@ -282,14 +329,15 @@ private:
         }
         group.join();
         throw_if_stopped(stop_);
+        take_gone(gone_);
     }
 
-    Record summary(const SnapshotList& list) const
+    Record summary() const
     {
         const std::uint64_t problems = context_.progress_record().number("problems");
         Record record("summary");
         record.set("command", "check")
-            .set("snapshots", static_cast<std::uint64_t>(list.snapshots.size()));
+            .set("snapshots", static_cast<std::uint64_t>(list_.snapshots.size()));
         record.set("packs", packs_).set("blobs", blobs_).set("blobs_unused", unused_blobs_);
         record.set("packs_unindexed", extra_packs_).set("bytes_unindexed", extra_bytes_);
         record.set("packs_unread", unread_.count());
@@ -304,12 +352,18 @@ private:
     const EngineLimits& limits_;
     JobContext& context_;
     std::stop_token stop_;
+    SnapshotList list_;
+    Condemned condemned_;
     std::shared_ptr<BlobIndex> index_;
+    std::vector<std::string> damaged_segments_;
+    std::set<std::string> foreign_;
+    std::set<PackId> of_other_size_;
     std::uint64_t packs_ = 0, blobs_ = 0, unused_blobs_ = 0, extra_packs_ = 0, extra_bytes_ = 0;
     std::atomic<std::uint64_t> bytes_checked_{0};
     UnreadObjects unread_{[this](const std::string& key, ErrorCode code,
                                  const std::string& message) { problem(key, "", message, code); }};
-    std::mutex mutex_; // guards the two below while packs are read
+    std::mutex mutex_; // guards all below while packs are read
+    std::vector<GonePack> gone_;
     std::set<PackId> lost_packs_;
     std::set<std::pair<PackId, std::uint32_t>> lost_frames_;
 };

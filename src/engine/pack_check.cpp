@@ -73,7 +73,8 @@ bool PackChecker::read(const PackId& id, std::uint64_t size, const std::stop_tok
         if (tells_nothing(error)) {
             throw;
         }
-        problem_({id, error.what(), Scope::pack});
+        const bool gone = error.code() == ErrorCode::not_found;
+        problem_({id, error.what(), gone ? Scope::gone : Scope::pack});
         return false;
     }
 }
@@ -157,7 +158,7 @@ std::string check_name(ObjectStore& store, const std::string& key,
             }
         }
     } catch (const Error& error) {
-        if (tells_nothing(error)) {
+        if (tells_nothing(error) || error.code() == ErrorCode::not_found) {
             throw;
         }
         return error.what();

@@ -17,7 +17,7 @@ class PackChecker
 public:
     /// A damage of a pack, in words, and what cannot be read because of it.
     struct Damage {
-        enum class Scope { nothing, frame, pack };
+        enum class Scope { nothing, frame, pack, gone };
         PackId pack{};
         std::string what;
         Scope scope = Scope::nothing;
@@ -45,7 +45,7 @@ private:
 
 /// The SHA-256 that a pack's or a segment's name claims, against its bytes, read in pieces. Empty:
 /// it is right; else what is wrong. Needs no key. Throws Error{denied, unavailable}: the store does
-/// not hand it out.
+/// not hand it out; Error{not_found}.
 std::string check_name(ObjectStore& store, const std::string& key,
                        const std::array<std::uint8_t, 32>& name, std::uint64_t& bytes_read,
                        const std::stop_token& stop);

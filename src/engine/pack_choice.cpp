@@ -1,9 +1,11 @@
 #include "engine/pack_choice.hpp"
 
 #include "base/error.hpp"
+#include "engine/outdated.hpp"
 #include "engine/pack_readiness.hpp"
 #include "repo/blob_reader.hpp"
 
+#include <algorithm>
 #include <fmt/core.h>
 #include <utility>
 #include <vector>
@@ -60,18 +62,40 @@ PackChoice::PackChoice(Repository& repository, const PruneOptions& options,
 
 PrunePlan PackChoice::choose()
 {
-    listed_ = list_packs(repository_, stop_);
-    const Condemned before = read_condemned(repository_, stop_);
+    for (Freshness freshness = Freshness::cached;; freshness = Freshness::fresh) {
+        // Snapshots first: an index that is read later knows all that they need.
+        const SnapshotList list = list_snapshots(repository_, stop_);
+        demand_readable(list);
+        listed_ = list_packs(repository_, stop_);
+        const Condemned before = read_condemned(repository_, stop_);
+        const std::shared_ptr<BlobIndex> index = load_index(before, freshness);
+        try {
+            return choose(list, index, before);
+        } catch (const Error& error) {
+            if (error.code() != ErrorCode::damaged ||
+                !is_outdated(repository_, *index, before, list, stop_)) {
+                throw;
+            }
+        }
+    }
+}
+
+std::shared_ptr<BlobIndex> PackChoice::load_index(const Condemned& before, Freshness freshness)
+{
     std::vector<std::string> damaged;
-    const std::shared_ptr<BlobIndex> index =
-        BlobIndex::load(repository_, before, Freshness::cached, stop_, &damaged);
+    std::shared_ptr<BlobIndex> index =
+        BlobIndex::load(repository_, before, freshness, stop_, &damaged);
     if (!damaged.empty()) {
         throw Error(ErrorCode::damaged, damaged.front() +
                                             "; so nobody can say what is needed: nothing was "
                                             "removed; run check to see all that is hurt");
     }
-    const SnapshotList list = list_snapshots(repository_, stop_);
-    demand_readable(list);
+    return index;
+}
+
+PrunePlan PackChoice::choose(const SnapshotList& list, const std::shared_ptr<BlobIndex>& index,
+                             const Condemned& before)
+{
     BlobReader reader(repository_, index, limits_.memory / 8);
     Marks marks(index->size());
     MarkFindings findings = demand_all();
@@ -84,9 +108,9 @@ PrunePlan PackChoice::choose()
     mark_snapshots(reader, list.snapshots, marks, findings, limits_, context_);
     PrunePlan plan = plan_with_readable(measure_packs(*index, marks));
     choose_unindexed(plan, *index, before);
-    for (const PackId& pack : before.packs) {
-        left_by_others_ += listed_.contains(pack) ? 1 : 0;
-    }
+    left_by_others_ = static_cast<std::uint64_t>(
+        std::count_if(before.packs.begin(), before.packs.end(),
+                      [this](const PackId& pack) { return listed_.contains(pack); }));
     return plan;
 }
 

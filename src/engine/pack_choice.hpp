@@ -8,6 +8,7 @@
 
 #include <functional>
 #include <map>
+#include <memory>
 #include <set>
 
 namespace backstay::core
@@ -38,6 +39,9 @@ public:
     std::uint64_t size_of(const PackId& pack) const { return listed_.at(pack); }
 
 private:
+    std::shared_ptr<BlobIndex> load_index(const Condemned& before, Freshness freshness);
+    PrunePlan choose(const SnapshotList& list, const std::shared_ptr<BlobIndex>& index,
+                     const Condemned& before);
     PrunePlan plan_with_readable(std::vector<PackUse> packs);
     std::set<PackId> archived_of(const std::vector<PackUse>& packs);
     std::set<PackId> missing_packs(const BlobIndex& index);

@@ -5,6 +5,7 @@
 #include "engine/copy_forward.hpp"
 #include "engine/lock_upkeep.hpp"
 #include "engine/marks.hpp"
+#include "engine/outdated.hpp"
 #include "engine/pack_choice.hpp"
 #include "engine/segment_rewrite.hpp"
 #include "engine/store_rights.hpp"
@@ -210,27 +211,14 @@ private:
             copies_ = copy_forward(reader, find_stranded(*index, marks), options_.compression,
                                    limits_, stop_);
         } catch (const Error& error) {
-            if (error.code() != ErrorCode::damaged || !has_changed(*index, list)) {
+            if (error.code() != ErrorCode::damaged ||
+                !is_outdated(repository_, *index, condemned_, list, stop_)) {
                 throw;
             }
             return false;
         }
         segments_ = index->segments();
         return true;
-    }
-
-    /// Damage is claimed only if neither the list of segments nor the snapshots have changed since
-    /// they were read.
-    bool has_changed(const BlobIndex& index, const SnapshotList& list)
-    {
-        const auto now = BlobIndex::load(repository_, condemned_, Freshness::fresh, stop_);
-        if (now->segments() != index.segments()) {
-            return true;
-        }
-        return std::any_of(list.snapshots.begin(), list.snapshots.end(),
-                           [this](const Snapshot& snapshot) {
-                               return !snapshot_counts(repository_, snapshot.record.id, stop_);
-                           });
     }
 
     bool is_condemned(const PackId& id) const

@@ -7,6 +7,8 @@
 #include "engine/unread_objects.hpp"
 
 #include <atomic>
+#include <fmt/core.h>
+#include <optional>
 
 namespace backstay::core
 {
@@ -14,13 +16,23 @@ namespace backstay::core
 namespace
 {
 
-/// Empty if the object is what its name says; else what is wrong.
-std::string check_object(ObjectStore& store, const std::string& key, std::uint64_t& bytes_read,
-                         const std::stop_token& stop)
+/// What is wrong with the object, empty if it is what its name says; nothing if it has gone.
+std::optional<std::string> check_object(ObjectStore& store, const std::string& key,
+                                        std::uint64_t& bytes_read, const std::stop_token& stop)
 {
     const auto name =
         Id<struct ObjectNameTag>::parse(std::string_view(key).substr(key.rfind('/') + 1));
-    return name ? check_name(store, key, name->bytes, bytes_read, stop) : "its name is no SHA-256";
+    if (!name) {
+        return "its name is no SHA-256";
+    }
+    try {
+        return check_name(store, key, name->bytes, bytes_read, stop);
+    } catch (const Error& error) {
+        if (error.code() != ErrorCode::not_found) {
+            throw;
+        }
+        return std::nullopt;
+    }
 }
 
 } // namespace
@@ -45,6 +57,7 @@ Record run_scrub(ObjectStore& store, const ScrubOptions& options, const EngineLi
         context.progress().bytes_total += objects[at].size;
     }
     std::atomic<std::uint64_t> bytes{0};
+    std::atomic<std::uint64_t> gone{0};
     const auto tell = [&context](const std::string& key, ErrorCode code,
                                  const std::string& message) {
         context.problem({"", key, static_cast<std::int32_t>(code), message});
@@ -55,19 +68,27 @@ Record run_scrub(ObjectStore& store, const ScrubOptions& options, const EngineLi
                      const ObjectInfo& object = objects[chosen[at]];
                      unread.pass_over(object.key, [&] {
                          std::uint64_t read = 0;
-                         const std::string wrong = check_object(store, object.key, read, stopped);
+                         const auto wrong = check_object(store, object.key, read, stopped);
                          bytes += read;
                          context.progress().bytes += read;
-                         if (!wrong.empty()) {
-                             tell(object.key, ErrorCode::damaged, wrong);
+                         gone += wrong ? 0 : 1;
+                         if (wrong && !wrong->empty()) {
+                             tell(object.key, ErrorCode::damaged, *wrong);
                          }
                      });
                  });
+    if (gone > 0) {
+        context.emit(Record("notice").set(
+            "message", fmt::format("objects that were there when the scrub began and are gone, as "
+                                   "a prune leaves it; check tells whether they are needed: {}",
+                                   gone.load())));
+    }
     const std::uint64_t problems = context.progress().problems;
     Record record("summary");
     record.set("command", "scrub")
         .set("objects", static_cast<std::uint64_t>(chosen.size()))
         .set("objects_unread", unread.count())
+        .set("objects_gone", gone.load())
         .set("bytes_checked", bytes.load());
     record.set("problems", problems).set("verdict", verdict_of(problems, unread.count()));
     return record;

@@ -88,7 +88,8 @@ inline std::vector<Files> all_contents(Repository& repository)
 }
 
 /// What check, reading all, complains of: one JSON object each.
-inline std::vector<std::string> complaints_of_check(Repository& repository)
+inline std::vector<std::string> complaints_of_check(Repository& repository,
+                                                    const EngineLimits& limits = small_limits())
 {
     std::vector<std::string> complaints;
     std::mutex mutex; // guards complaints
@@ -100,7 +101,7 @@ inline std::vector<std::string> complaints_of_check(Repository& repository)
     });
     CheckOptions options;
     options.read_data = 100;
-    run_check(repository, options, small_limits(), context);
+    run_check(repository, options, limits, context);
     return complaints;
 }
 
