@@ -167,6 +167,7 @@ TEST_CASE("a scrub finds no damage where a prune runs at any moment")
             REQUIRE(number > 5);
             break;
         }
-        CHECK((number < 2 || summary.number("objects_gone") > 0));
+        constexpr std::size_t lists = 2; // between those and the first read all that goes is missed
+        CHECK((number != lists || summary.number("objects_gone") > 0));
     }
 }
