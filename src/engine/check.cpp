@@ -77,6 +77,17 @@ public:
     }
 
 private:
+    struct GonePack {
+        PackId id{};
+        std::string what;
+    };
+
+    struct Loss {
+        SessionId snapshot{};
+        std::string path;
+        std::string what;
+    };
+
     void notice(const std::string& message)
     {
         context_.emit(Record("notice").set("message", message));
@@ -164,11 +175,6 @@ private:
         }
     }
 
-    struct GonePack {
-        PackId id{};
-        std::string what;
-    };
-
     /// What a collection took is no damage by itself: a segment that lists it may turn up late.
     void take_gone(const std::vector<GonePack>& gone)
     {
@@ -182,12 +188,6 @@ private:
             }
         }
     }
-
-    struct Loss {
-        SessionId snapshot{};
-        std::string path;
-        std::string what;
-    };
 
     /// False, and nothing is told: something is not there, but others have changed what we look at.
     bool check_snapshots()

@@ -50,11 +50,11 @@ class Nothing:
 
     def fill_memory(self):
         """Makes a machine look as if it had been up for a while. What a virtual one has free its host takes, and gives back at the next touch: more than a second a GiB, charged to whoever comes next."""
-        while (free := self.free()) > self.FREE_ENOUGH:
-            end = self.at + free - self.FREE_ENOUGH // 2
-            self.file.truncate(end)
-            while self.at < end:
-                self.at += os.preadv(self.file.fileno(), [self.buffer], self.at)
+        end = self.at + max(0, self.free() - self.FREE_ENOUGH)
+        self.file.truncate(end)
+        while self.at < end and self.free() > self.FREE_ENOUGH:
+            self.at += os.preadv(self.file.fileno(), [self.buffer], self.at)
+        self.at = end
 
 
 NOTHING = Nothing()
