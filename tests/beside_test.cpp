@@ -20,10 +20,11 @@ EngineLimits one_thread()
     return limits;
 }
 
-PruneOptions all_unused()
+/// Of everything unused, but fencing nobody who lives.
+PruneOptions patient_prune()
 {
-    PruneOptions options;
-    options.max_unused_bytes = 0;
+    PruneOptions options = prune_all();
+    options.fence_after = PruneOptions{}.fence_after;
     return options;
 }
 
@@ -72,7 +73,7 @@ public:
               failure_ = error_of([this] {
                   const auto repository = open_sample(gap_.hooked);
                   JobContext context;
-                  run_prune(*repository, all_unused(), one_thread(), context);
+                  run_prune(*repository, patient_prune(), one_thread(), context);
               });
               if (!gap_.was_reached(number)) {
                   held_.count_down();
@@ -113,7 +114,7 @@ TEST_CASE("a prune lets others back up at any moment, and neither fails nor lose
         const Gap gap(store, number, [&] { back_up(*other, wednesday); });
         const auto repository = open_sample(gap.hooked);
         JobContext context;
-        CHECK_NOTHROW(run_prune(*repository, all_unused(), one_thread(), context));
+        CHECK_NOTHROW(run_prune(*repository, patient_prune(), one_thread(), context));
         if (!gap.was_reached(number)) {
             REQUIRE(number > 20);
             break;
@@ -158,7 +159,7 @@ TEST_CASE("a scrub finds no damage where a prune runs at any moment")
         const std::shared_ptr<ObjectStore> store = store_of(before);
         const Gap gap(store, number, [&] {
             JobContext context;
-            run_prune(*open_sample(store), all_unused(), one_thread(), context);
+            run_prune(*open_sample(store), patient_prune(), one_thread(), context);
         });
         JobContext context;
         const Record summary = run_scrub(*gap.hooked, {}, one_thread(), context);
@@ -170,4 +171,20 @@ TEST_CASE("a scrub finds no damage where a prune runs at any moment")
         constexpr std::size_t lists = 2; // between those and the first read all that goes is missed
         CHECK((number != lists || summary.number("objects_gone") > 0));
     }
+}
+
+TEST_CASE("what a store lists and does not have is damage to a scrub")
+{
+    const auto store = std::make_shared<HookedStore>(store_of(much_to_prune()));
+    const std::string lost = keys_of(*store, "packs/").front();
+    store->before = [&](HookedStore::Operation operation, const std::string& key) {
+        if (operation == HookedStore::Operation::get && key == lost) {
+            throw Error(ErrorCode::not_found, "there is no such object", key);
+        }
+    };
+    JobContext context;
+    const Record summary = run_scrub(*store, {}, one_thread(), context);
+    CHECK(summary.text("verdict") == "damaged");
+    CHECK(summary.number("problems") == 1);
+    CHECK(summary.number("objects_gone") == 0);
 }

@@ -51,15 +51,6 @@ public:
             heartbeat.emplace(repository_, session->id());
         }
         look();
-        for (const UnreadableSnapshot& bad : list_.unreadable) {
-            problem(snapshot_key(bad.id), "", bad.why);
-        }
-        for (const UnreadableNote& bad : list_.unreadable_notes) {
-            problem(note_key(bad.id), "", bad.why);
-        }
-        for (const std::string& segment : damaged_segments_) {
-            problem("index", "", segment);
-        }
         keep_locks(repository_, context_, LockUpkeep::look, stop_);
         if (options_.read_data) {
             read_packs(*options_.read_data);
@@ -127,14 +118,30 @@ private:
         context_.emit(std::move(record));
     }
 
+    /// However often we look.
+    void problem_once(const std::string& object, const std::string& message)
+    {
+        if (told_.insert({object, message}).second) {
+            problem(object, "", message);
+        }
+    }
+
     /// Reader 1: snapshots first, then gc, then the index.
     void look()
     {
         list_ = list_snapshots(repository_, stop_);
         condemned_ = read_condemned(repository_, stop_);
-        damaged_segments_.clear();
-        index_ =
-            BlobIndex::load(repository_, condemned_, Freshness::fresh, stop_, &damaged_segments_);
+        std::vector<std::string> damaged;
+        index_ = BlobIndex::load(repository_, condemned_, Freshness::fresh, stop_, &damaged);
+        for (const UnreadableSnapshot& bad : list_.unreadable) {
+            problem_once(snapshot_key(bad.id), bad.why);
+        }
+        for (const UnreadableNote& bad : list_.unreadable_notes) {
+            problem_once(note_key(bad.id), bad.why);
+        }
+        for (const std::string& segment : damaged) {
+            problem_once("index", segment);
+        }
         check_packs_are_there();
     }
 
@@ -146,7 +153,7 @@ private:
             [&](const ObjectInfo& object) {
                 if (const auto id = parse_pack_key(object.key)) {
                     listed[*id] = object.size;
-                } else if (foreign_.insert(object.key).second) {
+                } else if (told_.insert({object.key, ""}).second) {
                     notice("not a pack: " + object.key);
                 }
             },
@@ -160,9 +167,9 @@ private:
             const auto found = listed.find(pack.id);
             if (found == listed.end()) {
                 gone.push_back({pack.id, "is missing"});
-            } else if (found->second != pack.size && of_other_size_.insert(pack.id).second) {
-                problem(pack_key(pack.id), "",
-                        fmt::format("has {} bytes, the index says {}", found->second, pack.size));
+            } else if (found->second != pack.size) {
+                problem_once(pack_key(pack.id), fmt::format("has {} bytes, the index says {}",
+                                                            found->second, pack.size));
             }
         }
         take_gone(gone);
@@ -355,9 +362,7 @@ private:
     SnapshotList list_;
     Condemned condemned_;
     std::shared_ptr<BlobIndex> index_;
-    std::vector<std::string> damaged_segments_;
-    std::set<std::string> foreign_;
-    std::set<PackId> of_other_size_;
+    std::set<std::pair<std::string, std::string>> told_; ///< objects, with what was said
     std::uint64_t packs_ = 0, blobs_ = 0, unused_blobs_ = 0, extra_packs_ = 0, extra_bytes_ = 0;
     std::atomic<std::uint64_t> bytes_checked_{0};
     UnreadObjects unread_{[this](const std::string& key, ErrorCode code,

@@ -8,7 +8,7 @@ namespace backstay::core
 bool is_outdated(Repository& repository, const BlobIndex& index, const Condemned& condemned,
                  const SnapshotList& list, const std::stop_token& stop)
 {
-    // What is damaged is the same as before, or not.
+    // Who asks has told of damaged segments, or ended for them; here they are left out, as there.
     std::vector<std::string> damaged;
     const auto now = BlobIndex::load(repository, condemned, Freshness::fresh, stop, &damaged);
     if (now->segments() != index.segments()) {

@@ -8,7 +8,9 @@
 
 #include <atomic>
 #include <fmt/core.h>
+#include <mutex>
 #include <optional>
+#include <set>
 
 namespace backstay::core
 {
@@ -41,12 +43,13 @@ Record run_scrub(ObjectStore& store, const ScrubOptions& options, const EngineLi
                  JobContext& context)
 {
     const std::stop_token& stop = context.stop();
+    const auto list = [&](Freshness freshness, const auto& each) {
+        for (const char* prefix : {"index/", "packs/"}) {
+            store.list(prefix, freshness, each, stop);
+        }
+    };
     std::vector<ObjectInfo> objects;
-    for (const char* prefix : {"index/", "packs/"}) {
-        store.list(
-            prefix, Freshness::cached,
-            [&objects](const ObjectInfo& object) { objects.push_back(object); }, stop);
-    }
+    list(Freshness::cached, [&](const ObjectInfo& object) { objects.push_back(object); });
     if (objects.empty() && !store.stat("config/1", stop)) {
         throw Error(ErrorCode::not_found, "there is no repository here: no config, no packs",
                     store.describe(stop).uri);
@@ -57,7 +60,8 @@ Record run_scrub(ObjectStore& store, const ScrubOptions& options, const EngineLi
         context.progress().bytes_total += objects[at].size;
     }
     std::atomic<std::uint64_t> bytes{0};
-    std::atomic<std::uint64_t> gone{0};
+    std::mutex mutex; // guards `gone`
+    std::set<std::string> gone;
     const auto tell = [&context](const std::string& key, ErrorCode code,
                                  const std::string& message) {
         context.problem({"", key, static_cast<std::int32_t>(code), message});
@@ -71,24 +75,33 @@ Record run_scrub(ObjectStore& store, const ScrubOptions& options, const EngineLi
                          const auto wrong = check_object(store, object.key, read, stopped);
                          bytes += read;
                          context.progress().bytes += read;
-                         gone += wrong ? 0 : 1;
-                         if (wrong && !wrong->empty()) {
+                         if (!wrong) {
+                             const std::lock_guard lock(mutex);
+                             gone.insert(object.key);
+                         } else if (!wrong->empty()) {
                              tell(object.key, ErrorCode::damaged, *wrong);
                          }
                      });
                  });
-    if (gone > 0) {
+    if (!gone.empty()) {
+        list(Freshness::fresh, [&](const ObjectInfo& object) {
+            if (gone.erase(object.key) > 0) {
+                tell(object.key, ErrorCode::damaged, "is listed, but there is no such object");
+            }
+        });
+    }
+    if (!gone.empty()) {
         context.emit(Record("notice").set(
             "message", fmt::format("objects that were there when the scrub began and are gone, as "
                                    "a prune leaves it; check tells whether they are needed: {}",
-                                   gone.load())));
+                                   gone.size())));
     }
     const std::uint64_t problems = context.progress().problems;
     Record record("summary");
     record.set("command", "scrub")
         .set("objects", static_cast<std::uint64_t>(chosen.size()))
         .set("objects_unread", unread.count())
-        .set("objects_gone", gone.load())
+        .set("objects_gone", static_cast<std::uint64_t>(gone.size()))
         .set("bytes_checked", bytes.load());
     record.set("problems", problems).set("verdict", verdict_of(problems, unread.count()));
     return record;

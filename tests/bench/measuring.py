@@ -36,7 +36,7 @@ class Peak:
         return self.kib
 
 
-class Nothing:
+class Ballast:
     """A file without contents, read to fill memory with its page cache, which gives way to whoever needs memory."""
 
     FREE_ENOUGH = 1536 * MIB
@@ -57,13 +57,13 @@ class Nothing:
         self.at = end
 
 
-NOTHING = Nothing()
+BALLAST = Ballast()
 
 
 def run(words, **options):
     """Seconds and peak in KiB of a program; ends the benchmark if it fails."""
     words = [str(word) for word in words]
-    NOTHING.fill_memory()
+    BALLAST.fill_memory()
     started = time.monotonic()
     process = subprocess.Popen(words, stdout=options.pop("stdout", subprocess.DEVNULL), stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, **options)
     peak = Peak(process.pid)
