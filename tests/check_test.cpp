@@ -4,7 +4,10 @@
 #include "engine/pack_check.hpp"
 #include "support/hooked_store.hpp"
 #include "support/sample_backup.hpp"
+#include "support/sample_repository.hpp"
 #include "support/sample_snapshots.hpp"
+#include "support/seeded_bytes.hpp"
+#include "support/temp_dir.hpp"
 
 #include <doctest/doctest.h>
 #include <map>
@@ -240,4 +243,102 @@ TEST_CASE("a pack that the store does not hand out is no damage")
     };
     checker.check(0, {});
     CHECK(damages == std::vector<std::string>{"a sector cannot be read"});
+}
+
+TEST_CASE("what a lost or damaged segment of the index knew is read from the packs themselves")
+{
+    for (const bool lost : {true, false}) {
+        CAPTURE(lost);
+        SampleRepository sample;
+        back_up(*sample.repository, monday());
+        back_up(*sample.repository, tuesday());
+        for (const std::string& key : keys_of(*sample.store, "index/")) {
+            Bytes bytes = get_object(*sample.store, key, MiB, {});
+            sample.store->remove(key, {});
+            if (!lost) {
+                bytes[bytes.size() / 2] ^= 1;
+                sample.store->create(key, bytes, {});
+            }
+        }
+        CHECK(all_contents(*sample.repository) == std::vector<Files>{monday(), tuesday()});
+        CHECK(problems_of_check(*sample.repository) > 0);
+        const Record again = back_up(*sample.repository, tuesday());
+        CHECK(again.number("problems") == (lost ? 0 : 2));
+        CHECK(all_contents(*sample.repository) ==
+              std::vector<Files>{monday(), tuesday(), tuesday()});
+        JobContext context;
+        CHECK_THROWS_WITH_AS(run_prune(*sample.repository, prune_all(), small_limits(), context),
+                             doctest::Contains("nothing was removed"), Error);
+    }
+}
+
+TEST_CASE("check looks at what the store has, not at the cache's copies of it")
+{
+    const TempDir cache;
+    SampleRepository sample;
+    back_up(*sample.repository, monday());
+    OpenOptions open;
+    open.cache_folder = cache / "cache";
+    const auto repository = open_sample(sample.store, open);
+    CHECK(all_contents(*repository) == std::vector<Files>{monday()}); // fills the cache
+    for (const char* folder : {"snapshots/", "index/"}) {
+        CAPTURE(folder);
+        const std::string key = keys_of(*sample.store, folder).front();
+        const Bytes whole = get_object(*sample.store, key, MiB, {});
+        Bytes bytes = whole;
+        bytes[bytes.size() / 2] ^= 1;
+        sample.store->remove(key, {});
+        sample.store->create(key, bytes, {});
+        CHECK(problems_of_check(*repository) > 0);
+        CHECK(all_contents(*repository) == std::vector<Files>{monday()});
+        sample.store->remove(key, {});
+        sample.store->create(key, whole, {});
+        CHECK(problems_of_check(*repository) == 0);
+    }
+}
+
+TEST_CASE("every damaged object is found by check, and no restore gives false bytes")
+{
+    const auto disk = std::make_shared<MemoryStore>();
+    back_up(*init_sample(disk), monday());
+    const std::map<std::string, Bytes> whole = contents_of(*disk);
+    for (const auto& [key, bytes] : whole) {
+        // A flip at some places of each object, one cut short, one missing.
+        std::vector<Bytes> damaged;
+        for (const std::size_t at :
+             {std::size_t{0}, bytes.size() / 3, bytes.size() / 2, bytes.size() - 1}) {
+            Bytes flipped = bytes;
+            flipped[at] ^= 0x40;
+            damaged.push_back(flipped);
+        }
+        damaged.emplace_back(bytes.begin(),
+                             bytes.begin() + static_cast<std::ptrdiff_t>(bytes.size() / 2));
+        for (std::size_t i = 0; i <= damaged.size(); ++i) {
+            CAPTURE(key);
+            CAPTURE(i);
+            const bool harmless = key.starts_with("sessions/") ||
+                                  (i == damaged.size() && key.starts_with("snapshots/"));
+            const auto store = std::make_shared<MemoryStore>();
+            for (const auto& [name, content] : whole) {
+                if (name != key) {
+                    store->create(name, content, {});
+                } else if (i < damaged.size()) {
+                    store->create(name, damaged[i], {});
+                }
+            }
+            try {
+                const auto repository = open_sample(store);
+                CHECK((problems_of_check(*repository) > 0 || harmless));
+                for (const Files& files : all_contents(*repository)) {
+                    CHECK(files == monday());
+                }
+            } catch (const Error& error) {
+                const bool clear =
+                    error.code() == ErrorCode::damaged || error.code() == ErrorCode::key ||
+                    error.code() == ErrorCode::not_found ||
+                    error.code() == ErrorCode::unsupported || error.code() == ErrorCode::denied;
+                CHECK_MESSAGE(clear, error.what());
+            }
+        }
+    }
 }
