@@ -124,6 +124,28 @@ TEST_CASE("a prune lets others back up at any moment, and neither fails nor lose
     }
 }
 
+TEST_CASE("a prune lets another one run at any moment, and neither fails nor loses anything")
+{
+    const std::map<std::string, Bytes> before = much_to_prune();
+    for (std::size_t number = 0;; ++number) {
+        CAPTURE(number);
+        const std::shared_ptr<ObjectStore> store = store_of(before);
+        const Gap gap(store, number, [&] {
+            JobContext context;
+            run_prune(*open_sample(store), patient_prune(), one_thread(), context);
+        });
+        const auto repository = open_sample(gap.hooked);
+        JobContext context;
+        CHECK_NOTHROW(run_prune(*repository, patient_prune(), one_thread(), context));
+        if (!gap.was_reached(number)) {
+            REQUIRE(number > 20);
+            break;
+        }
+        CHECK(all_contents(*open_sample(store)) == std::vector<Files>{tuesday()});
+        CHECK(problems_of_check(*open_sample(store)) == 0);
+    }
+}
+
 TEST_CASE("a check finds no damage where a prune stands at any moment and goes on at any other")
 {
     const std::map<std::string, Bytes> before = much_to_prune();

@@ -129,7 +129,7 @@ TEST_CASE("nothing is decided while one condemnation cannot be read")
     }
 }
 
-TEST_CASE("condemnations that were merged while they were read are read from what replaced them")
+TEST_CASE("condemnations that go while they are read are looked for again")
 {
     const auto hooked = std::make_shared<HookedStore>(std::make_shared<MemoryStore>());
     init_sample(hooked);

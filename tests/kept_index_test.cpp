@@ -73,7 +73,8 @@ struct Cached {
         const KeyRecord record = repository->keys().new_sealing_key(KeyClass::data)->record();
         packs.push_back(pack.id);
         segments.push_back(write_segment(*repository, random_id<SessionId>(), {record}, {pack},
-                                         std::move(entries), std::nullopt, {}));
+                                         std::move(entries), std::nullopt, {})
+                               .id);
     }
 
     std::unique_ptr<BlobIndex> load(const Condemned& condemned = {})

@@ -30,7 +30,10 @@ struct Rig {
         server.fault = [this](const FakeRequest& request, FakeConnection&) {
             const std::lock_guard lock(mutex);
             const bool lists = request.target.find("list-type=2") != std::string::npos;
-            ++(lists ? counted.lists : request.method == "GET" ? counted.gets : counted.others);
+            ++(lists                      ? counted.lists
+               : request.method == "GET"  ? counted.gets
+               : request.method == "HEAD" ? counted.heads
+                                          : counted.others);
             return false;
         };
     }
@@ -38,8 +41,9 @@ struct Rig {
     struct Counted {
         int lists = 0;
         int gets = 0;
+        int heads = 0;
         int others = 0;
-        int all() const { return lists + gets + others; }
+        int all() const { return lists + gets + heads + others; }
     };
     Counted count(const std::function<void()>& body)
     {
@@ -114,4 +118,5 @@ TEST_CASE("a backup costs a request for each pack, and hardly any besides")
     const std::size_t stored = packs() - before;
     CHECK(stored >= 3);
     CHECK(counted.all() <= static_cast<int>(1.05 * static_cast<double>(stored)) + 20);
+    CHECK(counted.heads == 0); // it knows what it has stored
 }

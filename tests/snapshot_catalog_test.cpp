@@ -2,10 +2,16 @@
 
 #include "base/random.hpp"
 #include "repo/session.hpp"
+#include "repo/snapshot_notes.hpp"
+#include "support/far_store.hpp"
 #include "support/hooked_store.hpp"
 #include "support/sample_repository.hpp"
 
+#include <algorithm>
+#include <chrono>
+#include <condition_variable>
 #include <doctest/doctest.h>
+#include <mutex>
 
 using namespace backstay::core;
 using Operation = HookedStore::Operation;
@@ -35,7 +41,63 @@ std::vector<SessionId> ids_of(const SnapshotList& list)
     return ids;
 }
 
+/// A store that is far away, and lets nobody read an object of one folder before another asks for
+/// one there, too.
+class MeetingStore : public FarStore
+{
+public:
+    /// Whether two met there while `body` ran.
+    bool meet(const std::string& folder, const std::function<void()>& body)
+    {
+        folder_ = folder;
+        waiting_ = 0;
+        met_ = false;
+        body();
+        return met_;
+    }
+
+    std::size_t get(const std::string& key, std::uint64_t offset, MutableByteSpan buffer,
+                    const std::stop_token& stop) override
+    {
+        if (!folder_.empty() && key.starts_with(folder_)) {
+            std::unique_lock lock(mutex_);
+            met_ = met_ || ++waiting_ == 2;
+            someone_came_.notify_all();
+            someone_came_.wait_for(lock, std::chrono::seconds(10), [this] { return met_; });
+        }
+        return FarStore::get(key, offset, buffer, stop);
+    }
+
+private:
+    std::string folder_;
+    std::mutex mutex_; // guards the two below
+    int waiting_ = 0;
+    bool met_ = false;
+    std::condition_variable someone_came_;
+};
+
 } // namespace
+
+TEST_CASE("a store that is far away is asked for several small objects at once")
+{
+    const auto store = std::make_shared<MeetingStore>();
+    const auto repository = init_sample(store);
+    for (std::int64_t time = 1; time <= 3; ++time) {
+        commit(*repository, time);
+        condemn(*repository, {random_id<PackId>()}, {}, {});
+    }
+    for (const Snapshot& snapshot : list_snapshots(*repository, {}).snapshots) {
+        write_note(*repository, snapshot, {std::nullopt, true, std::nullopt}, {});
+    }
+    for (const char* folder : {"snapshots/", "gc/", "notes/"}) {
+        CAPTURE(folder);
+        SnapshotList list;
+        CHECK(store->meet(folder, [&] { list = list_snapshots(*repository, {}); }));
+        CHECK(list.snapshots.size() == 3);
+        CHECK(std::all_of(list.snapshots.begin(), list.snapshots.end(),
+                          [](const Snapshot& snapshot) { return snapshot.pinned; }));
+    }
+}
 
 TEST_CASE("snapshots are listed by their time, then by their place in the series")
 {

@@ -20,6 +20,9 @@ void finish(Invocation& invocation, const backstay::Record& summary)
         "{}{} packs removed, {} repacked, {} freed, {} unused left", dry ? "dry run: " : "",
         summary.number("packs_removed"), summary.number("packs_repacked"), amount("bytes_freed"),
         amount("bytes_unused_left")));
+    if (const std::int64_t joined = summary.number("segments_joined"); joined > 0) {
+        invocation.terminal().say(fmt::format("{} small index segments joined", joined));
+    }
     if (const std::int64_t waiting = summary.number("waiting_for"); waiting > 0) {
         invocation.terminal().warn(fmt::format("{} backup{} still running: what was condemned is "
                                                "removed by a later prune, or now with --wait",

@@ -7,6 +7,7 @@
 #include "engine/marks.hpp"
 #include "engine/outdated.hpp"
 #include "engine/pack_choice.hpp"
+#include "engine/segment_compaction.hpp"
 #include "engine/segment_rewrite.hpp"
 #include "engine/store_rights.hpp"
 #include "repo/blob_reader.hpp"
@@ -59,22 +60,34 @@ public:
         }
         if (plan_.empty() && choice_.left_by_others() == 0) {
             tidy_sessions();
-            keep_locks(repository_, context_, LockUpkeep::renew, stop_);
-            return summary();
+        } else {
+            collect();
         }
-        condemn_chosen();                                // 1
-        condemned_ = read_condemned(repository_, stop_); // 2
-        if (!wait_for_sessions()) {                      // 3
-            return summary();
-        }
-        while (!mark_and_copy()) { // 4
-        }
-        remove_objects(publish()); // 6, 7, 8
+        join_segments();
         keep_locks(repository_, context_, LockUpkeep::renew, stop_);
         return summary();
     }
 
 private:
+    void collect()
+    {
+        condemn_chosen();                                // 1
+        condemned_ = read_condemned(repository_, stop_); // 2
+        if (!wait_for_sessions()) {                      // 3
+            return;
+        }
+        while (!mark_and_copy()) { // 4
+        }
+        remove_objects(publish()); // 6, 7, 8
+    }
+
+    void join_segments()
+    {
+        const std::vector<SegmentId> joined = compact_segments(repository_, stop_);
+        remove_segments(joined);
+        segments_joined_ = joined.size();
+    }
+
     bool has_ended(const SessionId& id)
     {
         return repository_.store().stat(snapshot_key(id), stop_).has_value() ||
@@ -239,14 +252,19 @@ private:
         return rewrite.replaced();
     }
 
+    void remove_segments(const std::vector<SegmentId>& segments)
+    {
+        std::vector<std::string> keys;
+        keys.reserve(segments.size());
+        for (const SegmentId& id : segments) {
+            keys.push_back(segment_key(id));
+        }
+        remove_quietly(keys);
+    }
+
     void remove_objects(const std::vector<SegmentId>& replaced)
     {
-        std::vector<std::string> segments;
-        segments.reserve(replaced.size());
-        for (const SegmentId& id : replaced) {
-            segments.push_back(segment_key(id));
-        }
-        remove_quietly(segments);
+        remove_segments(replaced);
         std::map<std::string, std::uint64_t> packs;
         std::vector<std::string> keys;
         for (const auto& [id, size] : list_packs(repository_, stop_)) {
@@ -300,6 +318,7 @@ private:
                                       ? planned + repack_unused
                                       : bytes_freed_ - std::min(bytes_freed_, bytes_repacked_));
         record.set("bytes_repacked", bytes_repacked_).set("bytes_unused_left", plan_.unused_left);
+        record.set("segments_joined", static_cast<std::uint64_t>(segments_joined_));
         record.set("waiting_for", static_cast<std::uint64_t>(waiting_for_));
         record.set("problems", problems).set("verdict", problems == 0 ? "ok" : "problems");
         const double seconds = context_.seconds();
@@ -321,6 +340,7 @@ private:
     std::uint64_t packs_removed_ = 0;
     std::uint64_t bytes_freed_ = 0;
     std::uint64_t bytes_repacked_ = 0;
+    std::size_t segments_joined_ = 0;
 };
 
 } // namespace

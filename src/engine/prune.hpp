@@ -23,9 +23,9 @@ struct PruneOptions {
 /// repack, pack, bytes, unused), condemn, wait or stop, mark again, copy forward, publish, remove.
 /// Whole frames that are used in full are copied as they are; others are opened and their used
 /// blobs sealed again. Also tidies: ended sessions, segments that only list condemned packs,
-/// temporary leftovers. Summary: packs_removed, packs_repacked, bytes_freed, bytes_repacked,
-/// bytes_unused_left, waiting_for (sessions; then the rest is left to a later collection),
-/// problems, verdict.
+/// many small segments, temporary leftovers. Summary: packs_removed, packs_repacked, bytes_freed,
+/// bytes_repacked, bytes_unused_left, segments_joined, waiting_for (sessions; then the rest is left
+/// to a later collection), problems, verdict.
 Record run_prune(Repository& repository, const PruneOptions& options, const EngineLimits& limits,
                  JobContext& context);
 

@@ -1,5 +1,6 @@
 #include "engine/segment_rewrite.hpp"
 
+#include "base/error.hpp"
 #include "base/random.hpp"
 
 #include <algorithm>
@@ -16,6 +17,19 @@ constexpr std::size_t most_entries_a_segment = 500'000;
 
 } // namespace
 
+std::optional<Segment> read_segment_if_there(Repository& repository, const SegmentId& id,
+                                             const std::stop_token& stop)
+{
+    try {
+        return read_segment(repository, id, stop);
+    } catch (const Error& error) {
+        if (error.code() != ErrorCode::not_found) {
+            throw;
+        }
+        return std::nullopt;
+    }
+}
+
 SegmentRewrite::SegmentRewrite(Repository& repository, const Condemned& condemned,
                                std::stop_token stop)
     : repository_(repository), condemned_(condemned), stop_(std::move(stop)),
@@ -25,13 +39,22 @@ SegmentRewrite::SegmentRewrite(Repository& repository, const Condemned& condemne
 
 void SegmentRewrite::add(const SegmentId& id)
 {
-    const Segment segment = read_segment(repository_, id, stop_);
-    const bool stays = std::none_of(segment.footer.packs.begin(), segment.footer.packs.end(),
-                                    [this](const SegmentPack& pack) { return is_condemned(pack); });
-    // An empty one is a sign of life of a session that has ended by now.
-    if (stays && !segment.footer.packs.empty()) {
+    const std::optional<Segment> segment = read_segment_if_there(repository_, id, stop_);
+    if (!segment) {
         return;
     }
+    const std::vector<SegmentPack>& packs = segment->footer.packs;
+    const bool stays = std::none_of(packs.begin(), packs.end(),
+                                    [this](const SegmentPack& pack) { return is_condemned(pack); });
+    // An empty one is a sign of life of a session that has ended by now.
+    if (stays && !packs.empty()) {
+        return;
+    }
+    replace(id, *segment);
+}
+
+void SegmentRewrite::replace(const SegmentId& id, const Segment& segment)
+{
     keep_living(segment);
     replaced_.push_back(id);
     if (pending_.entries.size() >= most_entries_a_segment) {
@@ -74,7 +97,8 @@ void SegmentRewrite::write_pending()
     }
     written_.insert(write_segment(repository_, writer_, std::move(pending_.key_records),
                                   std::move(pending_.packs), std::move(pending_.entries),
-                                  std::nullopt, stop_));
+                                  std::nullopt, stop_)
+                        .id);
     pending_ = {};
 }
 

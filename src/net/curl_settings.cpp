@@ -19,7 +19,7 @@ namespace
 // Below, a body costs less than the round trip that "Expect: 100-continue" adds.
 constexpr curl_off_t expect_from = static_cast<curl_off_t>(MiB);
 constexpr long receive_buffer = 262'144;
-constexpr long upload_buffer = 1'048'576;
+constexpr long upload_buffer = 262'144;
 
 [[noreturn]] void refuse(const std::string& why, const HttpRequest& request)
 {

@@ -2,7 +2,7 @@
 
 #include "base/error.hpp"
 #include "base/file.hpp"
-#include "base/worker_group.hpp"
+#include "base/side_by_side.hpp"
 #include "repo/blob_table.hpp"
 #include "repo/kept_index.hpp"
 #include "repo/pack_listing.hpp"
@@ -10,7 +10,6 @@
 #include "repo/row_sorter.hpp"
 
 #include <algorithm>
-#include <atomic>
 #include <deque>
 #include <fmt/core.h>
 #include <iterator>
@@ -162,20 +161,10 @@ struct BlobIndex::State {
     void load_segments(Repository& repository, const std::vector<SegmentId>& ids,
                        std::vector<std::string>* damaged, const std::stop_token& stop)
     {
-        const std::size_t connections =
-            std::max(1U, repository.store().describe(stop).max_concurrency);
-        std::atomic<std::size_t> next{0};
-        WorkerGroup group(stop);
-        for (std::size_t i = 0; i < std::min(connections, ids.size()); ++i) {
-            group.start("index", [&](const std::stop_token& stopped) {
-                for (std::size_t at = next++; at < ids.size(); at = next++) {
-                    throw_if_stopped(stopped);
-                    load_segment(repository, ids[at], damaged, stopped);
-                }
-            });
-        }
-        group.join();
-        throw_if_stopped(stop);
+        side_by_side("index", ids.size(), repository.reads_at_once(stop), stop,
+                     [&](std::size_t at, const std::stop_token& stopped) {
+                         load_segment(repository, ids[at], damaged, stopped);
+                     });
     }
 
     void load_segment(Repository& repository, const SegmentId& id,

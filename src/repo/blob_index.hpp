@@ -91,12 +91,16 @@ private:
     std::unique_ptr<State> state_;
 };
 
-/// Seals and stores a segment. `entries` need not be sorted. Returns its name. An empty one is a
-/// sign of life.
-SegmentId write_segment(Repository& repository, const SessionId& session,
-                        std::vector<KeyRecord> key_records, std::vector<SegmentPack> packs,
-                        std::vector<SegmentEntry> entries, std::optional<Checkpoint> checkpoint,
-                        const std::stop_token& stop);
+struct StoredSegment {
+    SegmentId id;
+    std::uint64_t size; ///< of the object
+};
+
+/// Seals and stores a segment. `entries` need not be sorted. An empty one is a sign of life.
+StoredSegment write_segment(Repository& repository, const SessionId& session,
+                            std::vector<KeyRecord> key_records, std::vector<SegmentPack> packs,
+                            std::vector<SegmentEntry> entries, std::optional<Checkpoint> checkpoint,
+                            const std::stop_token& stop);
 
 /// Reads, opens and checks one whole segment. Throws Error{damaged, not_found}.
 struct Segment {

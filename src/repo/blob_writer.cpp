@@ -358,12 +358,10 @@ struct BlobWriter::State {
             packs_written = std::exchange(stored_packs, {});
             entries = std::exchange(stored_entries, {});
         }
-        const SegmentId id =
+        bytes_stored +=
             write_segment(repository, session, std::move(records), std::move(packs_written),
-                          std::move(entries), std::move(checkpoint), stop);
-        if (const auto info = repository.store().stat(segment_key(id), stop)) {
-            bytes_stored += info->size;
-        }
+                          std::move(entries), std::move(checkpoint), stop)
+                .size;
     }
 
     /// Everything handed over is durable when this returns.

@@ -1,11 +1,15 @@
 #include "repo/condemned.hpp"
 
 #include "base/error.hpp"
+#include "base/side_by_side.hpp"
 #include "repo/named_error.hpp"
 
 #include <algorithm>
 #include <fmt/core.h>
 #include <map>
+#include <mutex>
+#include <optional>
+#include <utility>
 
 namespace backstay::core
 {
@@ -45,34 +49,43 @@ CondemnationRecord read_condemnation(Repository& repository, std::uint64_t numbe
     return record;
 }
 
-/// The name of one that has gone since it was listed, if any.
+/// The number of one that has gone since it was listed, if any.
 std::optional<std::uint64_t> read_all(Repository& repository, const Listing& listing,
                                       Condemned& condemned, const std::stop_token& stop)
 {
+    const std::vector<std::pair<std::uint64_t, std::string>> listed(listing.begin(), listing.end());
+    std::optional<std::uint64_t> gone;
+    std::mutex mutex; // guards gone and condemned
+    side_by_side("gc", listed.size(), repository.reads_at_once(stop), stop,
+                 [&](std::size_t at, const std::stop_token& stopped) {
+                     const auto& [number, key] = listed[at];
+                     try {
+                         const CondemnationRecord record =
+                             read_condemnation(repository, number, key, stopped);
+                         const std::lock_guard lock(mutex);
+                         condemned.packs.insert(record.packs.begin(), record.packs.end());
+                         condemned.sessions.insert(record.sessions.begin(), record.sessions.end());
+                     } catch (const Error& error) {
+                         if (error.code() != ErrorCode::not_found) {
+                             throw;
+                         }
+                         const std::lock_guard lock(mutex);
+                         gone = number;
+                     }
+                 });
     Sha256 names;
-    for (const auto& [number, key] : listing) {
-        try {
-            const CondemnationRecord record = read_condemnation(repository, number, key, stop);
-            condemned.packs.insert(record.packs.begin(), record.packs.end());
-            condemned.sessions.insert(record.sessions.begin(), record.sessions.end());
-        } catch (const Error& error) {
-            if (error.code() != ErrorCode::not_found) {
-                throw;
-            }
-            return number;
-        }
+    for (const auto& [number, key] : listed) {
         condemned.highest = number;
         names.update(as_bytes(key));
     }
     condemned.digest = names.finish();
-    return std::nullopt;
+    return gone;
 }
 
 /// `listing`: fresh.
 Condemned read_listed(Repository& repository, Listing listing, const std::stop_token& stop)
 {
-    // One goes only when a later one that names all it names is durable: each turn of the loop
-    // means that this happened.
+    // None goes by the protocol's rules. If one did, what is left is what can be known.
     for (;;) {
         Condemned condemned;
         const auto gone = read_all(repository, listing, condemned, stop);

@@ -48,7 +48,8 @@ Heartbeat::~Heartbeat()
 void Heartbeat::say(const std::stop_token& stop)
 {
     try {
-        const SegmentId sign = write_segment(repository_, session_, {}, {}, {}, std::nullopt, stop);
+        const SegmentId sign =
+            write_segment(repository_, session_, {}, {}, {}, std::nullopt, stop).id;
         if (last_ != sign) {
             remove_last(stop);
         }

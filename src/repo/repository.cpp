@@ -304,6 +304,11 @@ std::shared_ptr<Repository> Repository::open(std::shared_ptr<ObjectStore> store,
     return repository;
 }
 
+unsigned Repository::reads_at_once(const std::stop_token& stop)
+{
+    return std::max(1U, store_->describe(stop).max_concurrency);
+}
+
 Outlook Repository::outlook(const std::stop_token& stop)
 {
     {

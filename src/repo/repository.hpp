@@ -60,6 +60,8 @@ public:
     const KeyChain& keys() const { return *keys_; }
     ObjectCache& cache() { return *cache_; }
     const Clock& clock() const { return *clock_; }
+    /// How many objects it pays to ask the store for side by side; at least 1.
+    unsigned reads_at_once(const std::stop_token& stop);
     /// A folder for runs and the like; empty if there is no cache.
     const std::string& cache_folder() const { return cache_->folder(); }
 

@@ -47,10 +47,10 @@ Segment open_segment(const KeyChain& keys, ByteSpan object, const std::string& k
 
 } // namespace
 
-SegmentId write_segment(Repository& repository, const SessionId& session,
-                        std::vector<KeyRecord> key_records, std::vector<SegmentPack> packs,
-                        std::vector<SegmentEntry> entries, std::optional<Checkpoint> checkpoint,
-                        const std::stop_token& stop)
+StoredSegment write_segment(Repository& repository, const SessionId& session,
+                            std::vector<KeyRecord> key_records, std::vector<SegmentPack> packs,
+                            std::vector<SegmentEntry> entries, std::optional<Checkpoint> checkpoint,
+                            const std::stop_token& stop)
 {
     std::sort(entries.begin(), entries.end());
     entries.erase(std::unique(entries.begin(), entries.end()), entries.end());
@@ -96,7 +96,7 @@ SegmentId write_segment(Repository& repository, const SessionId& session,
             throw;
         }
     }
-    return id;
+    return {id, object.size()};
 }
 
 Segment read_segment(Repository& repository, const SegmentId& id, const std::stop_token& stop)

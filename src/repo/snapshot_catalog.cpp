@@ -1,10 +1,14 @@
 #include "repo/snapshot_catalog.hpp"
 
 #include "base/error.hpp"
+#include "base/side_by_side.hpp"
 #include "repo/named_error.hpp"
 
 #include <algorithm>
+#include <optional>
 #include <tuple>
+#include <utility>
+#include <vector>
 
 namespace backstay::core
 {
@@ -45,30 +49,51 @@ std::optional<Snapshot> read_snapshot(Repository& repository, const ListedSnapsh
     return snapshot;
 }
 
+/// What stands at one name: neither for a tombstone, or what was forgotten since it was listed.
+struct FoundSnapshot {
+    std::optional<Snapshot> snapshot;
+    std::optional<UnreadableSnapshot> unreadable;
+};
+
+FoundSnapshot look_at(Repository& repository, const ListedSnapshot& listed,
+                      const std::stop_token& stop)
+{
+    try {
+        return {read_snapshot(repository, listed, stop), std::nullopt};
+    } catch (const Error& error) {
+        if (error.code() == ErrorCode::not_found) {
+            return {};
+        }
+        if (!is_unreadable(error)) {
+            throw;
+        }
+        return {std::nullopt, UnreadableSnapshot{listed.id, error.what()}};
+    }
+}
+
 SnapshotList read_snapshots(Repository& repository, const Outlook& outlook,
                             const std::stop_token& stop)
 {
     const Condemned condemned = read_condemned(repository, outlook.condemnations, stop);
-
-    SnapshotList list;
+    std::vector<ListedSnapshot> listed;
     for (const ObjectInfo& info : outlook.snapshots) {
         const auto id = parse_id_key<SessionId>("snapshots/", info.key);
-        if (!id || condemned.sessions.contains(*id)) {
-            continue;
+        if (id && !condemned.sessions.contains(*id)) {
+            listed.push_back({*id, info.modified});
         }
-        try {
-            auto snapshot = read_snapshot(repository, {*id, info.modified}, stop);
-            if (snapshot) {
-                list.snapshots.push_back(std::move(*snapshot));
-            }
-        } catch (const Error& error) {
-            if (error.code() == ErrorCode::not_found) {
-                continue; // forgotten since it was listed
-            }
-            if (!is_unreadable(error)) {
-                throw;
-            }
-            list.unreadable.push_back({*id, error.what()});
+    }
+    std::vector<FoundSnapshot> found(listed.size());
+    side_by_side("snapshots", listed.size(), repository.reads_at_once(stop), stop,
+                 [&](std::size_t at, const std::stop_token& stopped) {
+                     found[at] = look_at(repository, listed[at], stopped);
+                 });
+
+    SnapshotList list;
+    for (FoundSnapshot& one : found) {
+        if (one.snapshot) {
+            list.snapshots.push_back(std::move(*one.snapshot));
+        } else if (one.unreadable) {
+            list.unreadable.push_back(std::move(*one.unreadable));
         }
     }
     std::sort(list.snapshots.begin(), list.snapshots.end(),

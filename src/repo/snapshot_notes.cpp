@@ -2,10 +2,12 @@
 
 #include "base/error.hpp"
 #include "base/random.hpp"
+#include "base/side_by_side.hpp"
 #include "repo/named_error.hpp"
 
 #include <algorithm>
 #include <fmt/core.h>
+#include <mutex>
 #include <set>
 #include <unordered_map>
 #include <unordered_set>
@@ -36,25 +38,33 @@ NoteRecord read_note(Repository& repository, const SessionId& id, const std::sto
 NotesBySnapshot read_notes(Repository& repository, std::span<const ObjectInfo> listed,
                            SnapshotList& list, const std::stop_token& stop)
 {
-    NotesBySnapshot notes;
+    std::vector<SessionId> ids;
     for (const ObjectInfo& info : listed) {
-        const auto id = parse_id_key<SessionId>("notes/", info.key);
-        if (!id) {
-            continue;
-        }
-        try {
-            NoteRecord note = read_note(repository, *id, stop);
-            notes[note.snapshot].push_back(std::move(note));
-        } catch (const Error& error) {
-            if (error.code() == ErrorCode::not_found) {
-                continue; // nothing ever names a note but another note
-            }
-            if (!is_unreadable(error)) {
-                throw;
-            }
-            list.unreadable_notes.push_back({*id, error.what()});
+        if (const auto id = parse_id_key<SessionId>("notes/", info.key)) {
+            ids.push_back(*id);
         }
     }
+    NotesBySnapshot notes;
+    std::mutex mutex; // guards notes and list
+    side_by_side("notes", ids.size(), repository.reads_at_once(stop), stop,
+                 [&](std::size_t at, const std::stop_token& stopped) {
+                     try {
+                         NoteRecord note = read_note(repository, ids[at], stopped);
+                         const std::lock_guard lock(mutex);
+                         notes[note.snapshot].push_back(std::move(note));
+                     } catch (const Error& error) {
+                         if (error.code() == ErrorCode::not_found) {
+                             return; // nothing ever names a note but another note
+                         }
+                         if (!is_unreadable(error)) {
+                             throw;
+                         }
+                         const std::lock_guard lock(mutex);
+                         list.unreadable_notes.push_back({ids[at], error.what()});
+                     }
+                 });
+    std::sort(list.unreadable_notes.begin(), list.unreadable_notes.end(),
+              [](const UnreadableNote& a, const UnreadableNote& b) { return a.id < b.id; });
     return notes;
 }
 
