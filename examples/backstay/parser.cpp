@@ -212,21 +212,42 @@ const char* first_missing(const Command& command, const std::map<std::string, st
     return "";
 }
 
+/// The command behind '--' of whoever may run one and was given its name; `arguments` keeps what is
+/// before.
+std::vector<std::string> take_rest(const Command& command, std::vector<std::string>& arguments)
+{
+    const auto end = std::find(arguments.begin(), arguments.end(), "--");
+    const bool names_a_command = std::any_of(arguments.begin(), end, [](const std::string& word) {
+        return word.rfind("--command-name", 0) == 0;
+    });
+    if (!command.takes_rest || end == arguments.end() || !names_a_command) {
+        return {};
+    }
+    std::vector<std::string> rest(end + 1, arguments.end());
+    arguments.erase(end, arguments.end());
+    return rest;
+}
+
+/// The command's own, then the general ones that it has not itself.
+std::vector<OptionRow> all_options_of(const Command& command)
+{
+    std::vector<OptionRow> rows = options_of(command);
+    for (const OptionRow& row : global_options()) {
+        const bool known = std::any_of(rows.begin(), rows.end(), [&row](const OptionRow& other) {
+            return other.key == row.key;
+        });
+        if (!known) {
+            rows.push_back(row);
+        }
+    }
+    return rows;
+}
+
 Parsed parse_command(const Command& command, std::vector<std::string> arguments)
 {
     Parsed parsed;
     parsed.given.command = &command;
-    if (command.takes_rest) {
-        const auto end = std::find(arguments.begin(), arguments.end(), "--");
-        const bool names_a_command =
-            std::any_of(arguments.begin(), end, [](const std::string& word) {
-                return word.rfind("--command-name", 0) == 0;
-            });
-        if (end != arguments.end() && names_a_command) {
-            parsed.given.rest.assign(end + 1, arguments.end());
-            arguments.erase(end, arguments.end());
-        }
-    }
+    parsed.given.rest = take_rest(command, arguments);
     const auto end = std::find(arguments.begin(), arguments.end(), "--");
     if (std::any_of(arguments.begin(), end,
                     [](const std::string& word) { return word == "--help" || word == "-h"; })) {
@@ -237,15 +258,7 @@ Parsed parse_command(const Command& command, std::vector<std::string> arguments)
     CLI::App app;
     app.set_help_flag();
     app.allow_extras();
-    std::vector<OptionRow> rows = options_of(command);
-    for (const OptionRow& row : global_options()) {
-        const bool known = std::any_of(rows.begin(), rows.end(), [&row](const OptionRow& other) {
-            return other.key == row.key;
-        });
-        if (!known) {
-            rows.push_back(row);
-        }
-    }
+    const std::vector<OptionRow> rows = all_options_of(command);
     Storage storage;
     for (const OptionRow& row : rows) {
         add_option(app, row, storage);
