@@ -11,6 +11,7 @@ import json
 import os
 import random
 import shutil
+import signal
 import ssl
 import subprocess
 import sys
@@ -23,6 +24,7 @@ import memory_folder  # noqa: E402
 from postgres_server import PostgresServer, TOOLS, make_reachable, run_as_owner  # noqa: E402
 from rgw import Rgw  # noqa: E402
 from s3_client import S3Client  # noqa: E402
+from tcp_proxy import TcpProxy  # noqa: E402
 
 SERVER = None
 NUMBERS = iter(range(1, 1000))
@@ -397,6 +399,35 @@ def requests_are_few_and_counted_as_the_server_counts_them(place):
     assert listed["writes"] + listed["reads"] <= 15, listed
 
 
+def what_is_interrupted_ends_though_the_server_is_silent(place):
+    bucket = use_bucket(place)
+    live = place.path / "live"
+    live.mkdir()
+    (live / "large").write_bytes(random.Random(1).randbytes(48 << 20))
+    place.run("init", "--pack-size", "8MiB")
+    place.run("backup", live)
+    (live / "other").write_bytes(random.Random(2).randbytes(48 << 20))
+    slowly = ["--limit-upload", "8MiB", "--limit-download", "8MiB"]
+    for words in (["backup", live], ["restore", f"latest:{live}", "--to", place.path / "back"], ["check", "--read-data"], ["init", "-r", f"s3+{SERVER.http}/{bucket}/other"], ["self-test", f"s3+{SERVER.http}/{bucket}/other"]):
+        with TcpProxy(SERVER.http_port) as proxy:
+            place.environment["BACKSTAY_REPOSITORY"] = f"s3+http://127.0.0.1:{proxy.port}/{bucket}/some/prefix"
+            words = [str(word).replace(SERVER.http, f"http://127.0.0.1:{proxy.port}") for word in words]
+            if words[0] in ("init", "self-test"):
+                proxy.fall_silent()
+            process = place.start(*words, *slowly, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+            time.sleep(2)
+            proxy.fall_silent()
+            assert process.poll() is None, (words, process.stderr.read())
+            process.send_signal(signal.SIGINT)
+            interrupted = time.monotonic()
+            _, told = process.communicate(timeout=60)
+            assert process.returncode == 4, (words, process.returncode, told)
+            assert time.monotonic() - interrupted < 3, (words, time.monotonic() - interrupted)  # 0.2 s where nobody else uses the machine
+    place.environment["BACKSTAY_REPOSITORY"] = f"s3+{SERVER.http}/{bucket}/some/prefix"
+    place.run("backup", live)
+    assert_restores(place, "latest", live)
+
+
 class Elsewhere(http.server.BaseHTTPRequestHandler):
     """A server that knows better where the bucket is."""
 
@@ -557,6 +588,7 @@ TESTS = [
     locks_are_put_on_all_that_is_stored,
     objects_sent_in_parts_are_locked_too,
     requests_are_few_and_counted_as_the_server_counts_them,
+    what_is_interrupted_ends_though_the_server_is_silent,
     packs_in_an_archive_are_thawed_and_restored,
     a_region_that_stays_wrong_is_named,
     an_expired_certificate_is_said_to_be_expired,

@@ -100,7 +100,7 @@ TEST_CASE("a reader that is silent gives signs of life, one at a time, and takes
     Session reader(*sample.repository, "restore", Session::Use::reading, {});
     const Timestamp announced = list_sessions(*sample.repository, {}).front().last_sign;
     {
-        const Heartbeat signs(*sample.repository, reader.id(), std::chrono::milliseconds(5));
+        const Heartbeat signs(*sample.repository, reader.id(), {}, std::chrono::milliseconds(5));
         std::vector<std::string> seen;
         for (int i = 0; i < 2000 && seen.size() < 3; ++i) {
             std::this_thread::sleep_for(std::chrono::milliseconds(5));
@@ -126,7 +126,7 @@ TEST_CASE("a session that cannot give signs of life goes on without")
     const auto repository = open_sample(store);
     Session reader(*repository, "restore", Session::Use::reading, {});
     {
-        const Heartbeat signs(*repository, reader.id(), std::chrono::milliseconds(1));
+        const Heartbeat signs(*repository, reader.id(), {}, std::chrono::milliseconds(1));
         for (int i = 0; i < 2000 && store->refused < 3; ++i) {
             std::this_thread::sleep_for(std::chrono::milliseconds(1));
         }

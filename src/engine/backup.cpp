@@ -100,7 +100,7 @@ public:
         if (!options_.dry_run) {
             session_ =
                 std::make_unique<Session>(repository_, "backup", Session::Use::writing, stop);
-            heartbeat_ = std::make_unique<Heartbeat>(repository_, session_->id());
+            heartbeat_ = std::make_unique<Heartbeat>(repository_, session_->id(), stop);
             record_.id = session_->id();
         }
         const Condemned condemned =

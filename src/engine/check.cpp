@@ -48,7 +48,7 @@ public:
         const std::unique_ptr<Session> session = announce_reader(repository_, "check", stop_);
         std::optional<Heartbeat> heartbeat;
         if (session) {
-            heartbeat.emplace(repository_, session->id());
+            heartbeat.emplace(repository_, session->id(), stop_);
         }
         look();
         keep_locks(repository_, context_, LockUpkeep::look, stop_);

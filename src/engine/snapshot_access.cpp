@@ -44,7 +44,7 @@ SnapshotAccess::SnapshotAccess(Repository& repository, const Snapshot& snapshot,
         state_->session = announce_reader(repository, "restore", stop);
     }
     if (state_->session) {
-        state_->heartbeat = std::make_unique<Heartbeat>(repository, state_->session->id());
+        state_->heartbeat = std::make_unique<Heartbeat>(repository, state_->session->id(), stop);
     }
     const auto still_counts = [&repository, id = snapshot.record.id, stop] {
         return snapshot_counts(repository, id, stop);

@@ -1,6 +1,7 @@
 #include "engine/store_selftest.hpp"
 
 #include "base/error.hpp"
+#include "base/farewell.hpp"
 #include "base/random.hpp"
 #include "base/worker_group.hpp"
 
@@ -37,18 +38,20 @@ class SelfTest
 {
 public:
     SelfTest(ObjectStore& store, JobContext& context)
-        : store_(store), context_(context), stop_(context.stop()), prefix_(new_prefix())
+        : store_(store), context_(context), stop_(context.stop()), prefix_(new_prefix()),
+          farewell_(stop_)
     {
     }
 
     ~SelfTest()
     {
-        for (const std::string& key : made_) {
-            try {
-                store_.remove(key, {});
-            } catch (const std::exception&) {
-                continue; // the test of removing has told
-            }
+        if (made_.empty()) {
+            return;
+        }
+        try {
+            store_.remove_all(made_, farewell_.begin());
+        } catch (const std::exception&) {
+            return; // the test of removing has told
         }
     }
     SelfTest(const SelfTest&) = delete;
@@ -230,6 +233,7 @@ private:
     std::stop_token stop_;
     std::string prefix_;
     std::vector<std::string> made_;
+    Farewell farewell_;
     Bytes small_;
     std::uint64_t tests_ = 0;
     std::string first_failure_;

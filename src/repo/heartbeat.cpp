@@ -24,9 +24,9 @@ bool wait(std::chrono::milliseconds period, const std::stop_token& stop)
 
 } // namespace
 
-Heartbeat::Heartbeat(Repository& repository, const SessionId& session,
+Heartbeat::Heartbeat(Repository& repository, const SessionId& session, const std::stop_token& work,
                      std::chrono::milliseconds period)
-    : repository_(repository), session_(session)
+    : repository_(repository), session_(session), farewell_(work)
 {
     thread_.start("life", [this, period](const std::stop_token& stop) {
         while (wait(period, stop)) {
@@ -42,7 +42,10 @@ Heartbeat::~Heartbeat()
         thread_.join();
     } catch (const std::exception&) { // the session did without its signs
     }
-    remove_last({});
+    try {
+        remove_last(farewell_.begin());
+    } catch (const std::exception&) { // there can be no more threads: a collector will do it
+    }
 }
 
 void Heartbeat::say(const std::stop_token& stop)

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "base/farewell.hpp"
 #include "base/worker_group.hpp"
 #include "format/index_segment.hpp"
 #include "repo/repository.hpp"
@@ -18,8 +19,8 @@ inline constexpr std::chrono::minutes heartbeat_period{5}; ///< protocol.md, "Wr
 class Heartbeat
 {
 public:
-    /// `repository` must outlive it.
-    Heartbeat(Repository& repository, const SessionId& session,
+    /// `repository` must outlive it. `work`: what stops the work of the session.
+    Heartbeat(Repository& repository, const SessionId& session, const std::stop_token& work,
               std::chrono::milliseconds period = heartbeat_period);
     /// Takes the last sign away: its session has ended, or is about to. Best effort.
     ~Heartbeat();
@@ -33,6 +34,7 @@ private:
     Repository& repository_;
     SessionId session_;
     std::optional<SegmentId> last_; ///< of the thread, until that has ended
+    Farewell farewell_;
     WorkerGroup thread_;
 };
 

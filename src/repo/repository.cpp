@@ -1,6 +1,7 @@
 #include "repo/repository.hpp"
 
 #include "base/error.hpp"
+#include "base/farewell.hpp"
 #include "base/random.hpp"
 #include "repo/named_error.hpp"
 #include "repo/own_object.hpp"
@@ -147,14 +148,15 @@ void check_empty(ObjectStore& store, bool discard_interrupted, const std::stop_t
 class Provisional
 {
 public:
-    explicit Provisional(ObjectStore& store) : store_(store) {}
+    Provisional(ObjectStore& store, const std::stop_token& stop) : store_(store), farewell_(stop) {}
     ~Provisional()
     {
-        for (const std::string& key : keys_) {
-            try {
-                store_.remove(key, {});
-            } catch (const std::exception&) {
-            }
+        if (keys_.empty()) {
+            return;
+        }
+        try {
+            store_.remove_all(keys_, farewell_.begin());
+        } catch (const std::exception&) { // the next init names them
         }
     }
     void create(const std::string& key, ByteSpan object, const std::stop_token& stop)
@@ -170,6 +172,7 @@ public:
 private:
     ObjectStore& store_;
     std::vector<std::string> keys_;
+    Farewell farewell_;
 };
 
 [[noreturn]] void throw_no_config(ObjectStore& store, const std::stop_token& stop)
@@ -261,7 +264,7 @@ std::shared_ptr<Repository> Repository::init(std::shared_ptr<ObjectStore> store,
     const Bytes config_object = encode_envelope(
         keys.chain->make_envelope(ObjectType::config, KeyClass::open, encode_config(config)));
 
-    Provisional provisional(*store);
+    Provisional provisional(*store, stop);
     provisional.create(slot_key(keys.slot), keys.slot_object, stop);
     provisional.create(keyring_key(1), keys.keyring_object, stop);
     try {

@@ -81,7 +81,7 @@ bool listed(Repository& repository, const std::string& key, const std::stop_toke
 
 Session::Session(Repository& repository, const std::string& purpose, Use use,
                  const std::stop_token& stop)
-    : repository_(repository), id_(random_id<SessionId>()), use_(use)
+    : repository_(repository), id_(random_id<SessionId>()), use_(use), farewell_(stop)
 {
     const SessionRecord record = describe_self(id_, purpose, repository.clock().now());
     repository_.write_object(session_key(id_), ObjectType::session, KeyClass::open,
@@ -107,8 +107,8 @@ void Session::abandon() noexcept
         return;
     }
     try {
-        give_up("given up", {}); // whatever stopped the work does not stop this
-    } catch (...) {              // a collector will fence it
+        give_up("given up", farewell_.begin());
+    } catch (...) { // a collector will fence it
     }
 }
 
@@ -136,7 +136,7 @@ Digest Session::commit(ByteSpan encoded_snapshot, const std::stop_token& stop)
 
 void Session::throw_fenced(const std::string& why)
 {
-    end({});
+    end(farewell_.begin());
     throw Error(ErrorCode::fenced, fmt::format("session {} {}", id_.hex(), why), session_key(id_));
 }
 

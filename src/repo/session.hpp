@@ -1,5 +1,6 @@
 #pragma once
 
+#include "base/farewell.hpp"
 #include "repo/condemned.hpp"
 #include "repo/process_identity.hpp"
 
@@ -50,6 +51,7 @@ private:
     Condemned condemned_;
     Use use_;
     enum class State { live, ended } state_ = State::live;
+    Farewell farewell_;
 
     void abandon() noexcept;
     void end(const std::stop_token& stop);

@@ -1,6 +1,7 @@
 #include "store/s3_creator.hpp"
 
 #include "base/error.hpp"
+#include "base/farewell.hpp"
 #include "base/random.hpp"
 #include "base/side_by_side.hpp"
 #include "base/worker_group.hpp"
@@ -83,7 +84,8 @@ std::string random_key(const char* kind)
 class ProbeObject
 {
 public:
-    ProbeObject(S3RequestSender& sender, const char* kind) : key(random_key(kind)), sender_(sender)
+    ProbeObject(S3RequestSender& sender, const char* kind, const std::stop_token& stop)
+        : key(random_key(kind)), sender_(sender), farewell_(stop)
     {
     }
     ~ProbeObject()
@@ -93,7 +95,7 @@ public:
         request.method = "DELETE";
         request.key = key;
         try {
-            sender_.send(request, {});
+            sender_.send(request, farewell_.begin());
         } catch (const std::exception&) {
             return; // lists pass over what stays in tmp/
         }
@@ -105,6 +107,7 @@ public:
 
 private:
     S3RequestSender& sender_;
+    Farewell farewell_;
 };
 
 } // namespace
@@ -286,10 +289,10 @@ bool S3Creator::is_there(const std::string& key, const std::stop_token& stop)
 void S3Creator::probe(const std::stop_token& stop)
 {
     throw_if_stopped(stop);
-    const ProbeObject twice(sender_, "probe");
+    const ProbeObject twice(sender_, "probe", stop);
     CreateIfAbsent found = try_twice(twice.key, stop);
     if (found == CreateIfAbsent::honoured) {
-        const ProbeObject raced(sender_, "race");
+        const ProbeObject raced(sender_, "race", stop);
         found = one_wins(raced.key, stop) ? CreateIfAbsent::honoured : CreateIfAbsent::ignored;
     }
     create_if_absent_ = found;

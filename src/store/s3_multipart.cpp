@@ -31,7 +31,7 @@ std::uint64_t s3_part_size(std::uint64_t size, std::uint64_t usual)
 
 S3Multipart::S3Multipart(S3RequestSender& sender, std::string key, std::size_t parts,
                          HeaderList headers, bool md5, const std::stop_token& stop)
-    : sender_(sender), key_(std::move(key)), md5_(md5), etags_(parts)
+    : sender_(sender), key_(std::move(key)), md5_(md5), etags_(parts), farewell_(stop)
 {
     S3Request begin;
     begin.operation = "begin to store the object";
@@ -54,7 +54,7 @@ S3Multipart::~S3Multipart()
     abort.key = key_;
     abort.query = query();
     try {
-        sender_.send(abort, {}); // also when its owner was stopped
+        sender_.send(abort, farewell_.begin());
     } catch (const std::exception&) {
         return; // the failure that led here is told; the bucket's lifecycle rule takes the rest
     }

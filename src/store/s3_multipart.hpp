@@ -1,5 +1,6 @@
 #pragma once
 
+#include "base/farewell.hpp"
 #include "store/s3_request_sender.hpp"
 
 #include <functional>
@@ -46,6 +47,7 @@ private:
     std::string upload_;
     std::vector<std::string> etags_;
     bool over_ = false;
+    Farewell farewell_;
 };
 
 /// The size of the parts, all but the last alike, for an object of `size` bytes: `usual`, or

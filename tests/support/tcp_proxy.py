@@ -1,4 +1,4 @@
-"""A way to a server on this machine that can be cut, or slow."""
+"""A way to a server on this machine that can be cut, slow, or silent."""
 
 import socket
 import struct
@@ -7,7 +7,7 @@ import time
 
 
 class TcpProxy:
-    """Passes bytes on to `port` of this machine, until cut() resets all connections. slow_down(n) makes the n-th connection, from 0, bring a MiB a second."""
+    """Passes bytes on to `port` of this machine, until cut() resets all connections. slow_down(n) makes the n-th connection, from 0, bring a MiB a second; after fall_silent() nothing more is passed on."""
 
     def __init__(self, port):
         self.to = port
@@ -16,6 +16,8 @@ class TcpProxy:
         self.sockets = []
         self.slow = []  # of each connection
         self.lock = threading.Lock()
+        self.speaks = threading.Event()
+        self.speaks.set()
         threading.Thread(target=self.accept, daemon=True).start()
 
     def __enter__(self):
@@ -23,7 +25,11 @@ class TcpProxy:
 
     def __exit__(self, *_):
         self.listener.close()
+        self.speaks.set()
         self.cut()
+
+    def fall_silent(self):
+        self.speaks.clear()
 
     def slow_down(self, number):
         self.slow[number].set()
@@ -46,10 +52,10 @@ class TcpProxy:
             for source, sink in ((client, server), (server, client)):
                 threading.Thread(target=self.pass_on, args=(source, sink, slow), daemon=True).start()
 
-    @staticmethod
-    def pass_on(source, sink, slow):
+    def pass_on(self, source, sink, slow):
         try:
             while data := source.recv(65536):
+                self.speaks.wait()
                 sink.sendall(data)
                 if slow.is_set():
                     time.sleep(len(data) / (1 << 20))
