@@ -163,3 +163,36 @@ TEST_CASE("a snapshot that cannot be read is not taken for one that is not there
     CHECK(failure(list, "aa1").code() == ErrorCode::invalid);
     CHECK(found(list, "aa11") == "aa11");
 }
+
+TEST_CASE("latest does not pass over a snapshot that cannot be read in silence")
+{
+    SnapshotList list = some();
+    for (Snapshot& snapshot : list.snapshots) {
+        snapshot.stored = {snapshot.record.time.seconds + 5, 0};
+    }
+    UnreadableSnapshot bad{snapshot("cc44", 0, "").record.id, "it is altered", {250, 0}};
+    SUBCASE("one that was stored before the one that is meant is no matter")
+    {
+        list.unreadable = {bad};
+        CHECK(found(list, "latest") == "bb33");
+        CHECK(failure(list, "latest~1").code() == ErrorCode::damaged);
+        CHECK(found(list, "aa22") == "aa22");
+    }
+    SUBCASE("one that was stored later may be it")
+    {
+        bad.stored = {305, 0};
+        list.unreadable = {bad};
+        const Error error = failure(list, "latest");
+        CHECK(error.code() == ErrorCode::damaged);
+        CHECK(error.subject() == "snapshots/" + bad.id.hex());
+        CHECK(says(error, "cc44"));
+        CHECK(says(error, "it is altered"));
+        CHECK(says(error, "bb33")); // to choose from
+    }
+    SUBCASE("a repository with nothing else is not empty")
+    {
+        list.snapshots.clear();
+        list.unreadable = {bad};
+        CHECK(failure(list, "latest").code() == ErrorCode::damaged);
+    }
+}

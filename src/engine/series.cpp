@@ -51,11 +51,14 @@ std::optional<Snapshot> choose_parent(const SnapshotList& list, const std::strin
         return std::nullopt;
     }
     if (!named.empty()) {
-        SnapshotFilter filter;
-        if (named.starts_with("latest")) {
-            filter.hosts = {host};
+        if (!named.starts_with("latest")) {
+            return find_snapshot(list, named, {});
         }
-        return find_snapshot(list, named, filter);
+        SnapshotList readable = list;
+        readable.unreadable.clear(); // which costs reading again, not the backup
+        SnapshotFilter filter;
+        filter.hosts = {host};
+        return find_snapshot(readable, named, filter);
     }
     const Snapshot* newest = predecessor_of(list, series);
     return newest != nullptr ? std::optional(*newest) : std::nullopt;

@@ -26,6 +26,7 @@ struct Snapshot {
 struct UnreadableSnapshot {
     SessionId id{};
     std::string why;
+    Timestamp stored; ///< as of Snapshot
 };
 
 /// A note that cannot be read: it may pin, or name what is lost, so nothing is forgotten by policy

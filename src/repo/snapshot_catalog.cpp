@@ -67,7 +67,7 @@ FoundSnapshot look_at(Repository& repository, const ListedSnapshot& listed,
         if (!is_unreadable(error)) {
             throw;
         }
-        return {std::nullopt, UnreadableSnapshot{listed.id, error.what()}};
+        return {std::nullopt, UnreadableSnapshot{listed.id, error.what(), listed.stored}};
     }
 }
 

@@ -93,6 +93,11 @@ std::vector<const Snapshot*> matching(const SnapshotList& list, const SnapshotFi
     return found;
 }
 
+std::vector<const Snapshot*> everything(const SnapshotList& list)
+{
+    return matching(list, SnapshotFilter{{}, {}, {}, ""});
+}
+
 /// The n of "latest~n", 0 for "latest"; empty for anything else.
 std::optional<std::size_t> steps_back(std::string_view name)
 {
@@ -110,10 +115,39 @@ std::optional<std::size_t> steps_back(std::string_view name)
                                                                         : std::nullopt;
 }
 
+std::string in_words(const UnreadableSnapshot& snapshot)
+{
+    return fmt::format("snapshot {} cannot be read: {}", snapshot.id.hex().substr(0, short_id),
+                       snapshot.why);
+}
+
+/// What cannot be read may be the one that is meant, unless it was stored before `found` (null:
+/// none was).
+void demand_none_unreadable_since(const Snapshot* found, const SnapshotList& list,
+                                  const std::string& name)
+{
+    const auto later = std::find_if(list.unreadable.begin(), list.unreadable.end(),
+                                    [found](const UnreadableSnapshot& each) {
+                                        return found == nullptr || !(each.stored < found->stored);
+                                    });
+    if (later != list.unreadable.end()) {
+        const auto readable = everything(list);
+        throw Error(ErrorCode::damaged,
+                    fmt::format("{} may be one that is damaged: {}. Give the id of the snapshot "
+                                "that is meant; {}",
+                                name, in_words(*later),
+                                readable.empty() ? "no other is there"
+                                                 : "there are " + describe_newest(readable)),
+                    "snapshots/" + later->id.hex());
+    }
+}
+
 const Snapshot& find_latest(const SnapshotList& list, const std::string& name, std::size_t back,
                             const SnapshotFilter& filter)
 {
     const auto candidates = matching(list, filter);
+    demand_none_unreadable_since(
+        back < candidates.size() ? candidates[candidates.size() - 1 - back] : nullptr, list, name);
     if (candidates.empty()) {
         throw Error(
             ErrorCode::not_found,
@@ -148,11 +182,6 @@ std::string lower_case(std::string_view text)
     return lower;
 }
 
-std::vector<const Snapshot*> everything(const SnapshotList& list)
-{
-    return matching(list, SnapshotFilter{{}, {}, {}, ""});
-}
-
 /// Those whose ids share the most digits with `prefix`, if they share any; else all.
 std::vector<const Snapshot*> nearest(const SnapshotList& list, const std::string& prefix)
 {
@@ -185,10 +214,7 @@ const Snapshot& find_by_prefix(const SnapshotList& list, const std::string& pref
         list.unreadable.begin(), list.unreadable.end(),
         [&](const UnreadableSnapshot& each) { return each.id.hex().starts_with(prefix); });
     if (found.empty() && unreadable != list.unreadable.end()) {
-        throw Error(ErrorCode::damaged,
-                    fmt::format("snapshot {} is there, but cannot be read: {}",
-                                unreadable->id.hex().substr(0, short_id), unreadable->why),
-                    "snapshots/" + unreadable->id.hex());
+        throw Error(ErrorCode::damaged, in_words(*unreadable), "snapshots/" + unreadable->id.hex());
     }
     if (found.empty()) {
         throw Error(ErrorCode::not_found,

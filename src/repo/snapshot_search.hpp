@@ -18,7 +18,8 @@ struct SnapshotFilter {
 };
 
 /// "latest", "latest~2", or an unambiguous prefix (at least 1 digit) of an id. Throws
-/// Error{not_found} listing what is near, Error{invalid} if ambiguous.
+/// Error{not_found} listing what is near, Error{invalid} if ambiguous, Error{damaged} if one that
+/// cannot be read may be the one that is meant.
 const Snapshot& find_snapshot(const SnapshotList& list, const std::string& name,
                               const SnapshotFilter& filter);
 
