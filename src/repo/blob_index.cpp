@@ -27,6 +27,8 @@ namespace
 /// For sorting the rows of all segments.
 constexpr std::size_t sort_memory = 16 * MiB;
 
+} // namespace
+
 std::vector<SegmentId> list_segments(Repository& repository, Freshness freshness,
                                      const std::stop_token& stop)
 {
@@ -43,8 +45,6 @@ std::vector<SegmentId> list_segments(Repository& repository, Freshness freshness
     std::sort(segments.begin(), segments.end());
     return segments;
 }
-
-} // namespace
 
 struct BlobIndex::State {
     explicit State(const std::string& folder)

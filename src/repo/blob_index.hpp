@@ -14,6 +14,10 @@
 namespace backstay::core
 {
 
+/// The names of all that index/ lists, sorted.
+std::vector<SegmentId> list_segments(Repository& repository, Freshness freshness,
+                                     const std::stop_token& stop);
+
 struct IndexedPack {
     PackId id{};
     std::uint64_t size = 0;

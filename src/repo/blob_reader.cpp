@@ -5,8 +5,11 @@
 #include "base/worker_group.hpp"
 #include "repo/frame_reader.hpp"
 
+#include <chrono>
 #include <condition_variable>
 #include <fmt/core.h>
+#include <map>
+#include <optional>
 #include <set>
 
 namespace backstay::core
@@ -16,9 +19,49 @@ namespace
 {
 
 constexpr std::size_t most_wanted = 256; ///< hints waiting; more are dropped
+/// How long a snapshot is believed to count once that was asked.
+constexpr std::chrono::seconds counts_for{5};
 constexpr std::uint64_t most_opened_ahead = 8 * MiB;
 /// Of which compression leaves less: a few reads' worth.
 constexpr std::uint64_t plain_fetched_ahead = 64 * MiB;
+
+} // namespace
+
+namespace
+{
+
+/// Frames that could not be read twice, and why: what else lies in them is lost without reading
+/// them once more. Thread-safe.
+class UnreadableFrames
+{
+public:
+    std::optional<std::string> why(const FrameCache::Key& key)
+    {
+        const std::lock_guard lock(mutex_);
+        const auto found = frames_.find(key);
+        return found != frames_.end() && found->second.times > 1 ? std::optional(found->second.why)
+                                                                 : std::nullopt;
+    }
+    void add(const FrameCache::Key& key, const std::string& why)
+    {
+        const std::lock_guard lock(mutex_);
+        if (frames_.size() < most || frames_.contains(key)) {
+            Failure& failure = frames_[key];
+            failure.times += 1;
+            failure.why = why;
+        }
+    }
+
+private:
+    static constexpr std::size_t most = 16'384; ///< the frames of some 512 packs
+
+    struct Failure {
+        int times = 0;
+        std::string why;
+    };
+    std::mutex mutex_; // guards frames_
+    std::map<FrameCache::Key, Failure> frames_;
+};
 
 } // namespace
 
@@ -31,7 +74,10 @@ struct BlobReader::State {
     std::shared_ptr<BlobIndex> newer;       ///< read again after a miss
     std::mutex last_resort_mutex;           // guards last_resort
     std::unique_ptr<BlobIndex> last_resort; ///< from all packs, once a blob was not found
-    std::mutex opening_mutex;               // guards opening
+    std::mutex counting_mutex;              // guards counted
+    std::optional<std::chrono::steady_clock::time_point> counted;
+    UnreadableFrames unreadable;
+    std::mutex opening_mutex; // guards opening
     std::condition_variable_any opened;
     std::set<FrameCache::Key> opening;
     BoundedQueue<BlobId> wanted{most_wanted};
@@ -42,6 +88,20 @@ struct BlobReader::State {
         : cache_bytes(bytes), cache(bytes), frames(repository, 2 * bytes),
           still_counts(std::move(counts))
     {
+    }
+
+    /// Much that is lost is not asked about one by one.
+    bool counts()
+    {
+        const std::lock_guard lock(counting_mutex);
+        const auto now = std::chrono::steady_clock::now();
+        if (still_counts && (!counted || now - *counted > counts_for)) {
+            if (!still_counts()) {
+                return false;
+            }
+            counted = now;
+        }
+        return true;
     }
 
     std::shared_ptr<BlobIndex> newest()
@@ -145,6 +205,10 @@ std::shared_ptr<const Bytes> BlobReader::frame_at(BlobIndex& index, const BlobPl
         if (FrameCache::Plain plain = state_->cache.find(key)) {
             return plain;
         }
+        if (const auto known = state_->unreadable.why(key)) {
+            why = *known;
+            return nullptr;
+        }
         if (state_->begin_opening(key, stop)) {
             break;
         }
@@ -158,6 +222,8 @@ std::shared_ptr<const Bytes> BlobReader::frame_at(BlobIndex& index, const BlobPl
         state_->frames.read(key, index.frame(place.pack, place.frame), why, stop);
     if (plain) {
         state_->cache.add(key, plain);
+    } else {
+        state_->unreadable.add(key, why);
     }
     return plain;
 }
@@ -210,7 +276,7 @@ BlobReader::Found BlobReader::find(const BlobId& id, BlobKind kind, const std::s
         }
     }
     std::vector<SegmentId> before = known ? known->segments() : index_->segments();
-    while (true) {
+    while (list_segments(repository_, Freshness::fresh, stop) != before) {
         std::shared_ptr<BlobIndex> again =
             BlobIndex::load(repository_, read_condemned(repository_, stop), Freshness::fresh, stop);
         if (again->segments() == before) {
@@ -228,7 +294,7 @@ BlobReader::Found BlobReader::find(const BlobId& id, BlobKind kind, const std::s
     if (auto found = find_in(all_packs(stop), id, kind, why, stop)) {
         return *found;
     }
-    if (state_->still_counts && !state_->still_counts()) {
+    if (!state_->counts()) {
         throw Error(ErrorCode::fenced, "the snapshot was forgotten while it was read", id.hex());
     }
     throw Error(ErrorCode::damaged, fmt::format("blob {} is lost ({})", id.hex(), why), id.hex());
