@@ -720,6 +720,38 @@ TEST_CASE("a proxy gets the requests that are meant for it")
     CHECK(std::string(error->what()).find("hunter2") == std::string::npos);
 }
 
+TEST_CASE("a proxy that makes no sense is told as such, and its password is not")
+{
+    for (const std::string proxy :
+         {"http://us3r:s3cretpw@127.0.0.1:99999", "ht!tp://us3r:s3cretpw@x",
+          "foo5://us3r:s3cretpw@127.0.0.1:1", "us3r:s3cretpw@127.0.0.1:99999",
+          "http://us3r:s3c/retpw@127.0.0.1:1", "http://us3r:p@s3cretpw@127.0.0.1:99999"}) {
+        CAPTURE(proxy);
+        HttpClientOptions options;
+        options.proxy.url = proxy;
+        HttpClient client(options);
+        const auto error = failure_of(client, get("http://far.example/"));
+        check_failure(error, HttpFailure::invalid_request, Delivery::nothing_sent);
+        CHECK(error->code() == ErrorCode::invalid);
+        const std::string text = error->what();
+        CHECK(text.find("http_proxy") != std::string::npos);
+        CHECK(text.find("s3c") == std::string::npos);
+        CHECK(text.find("us3r") == std::string::npos);
+    }
+}
+
+TEST_CASE("a proxy whose name has no address is told from a server that has none")
+{
+    HttpClientOptions options;
+    options.proxy.url = "http://us3r:s3cretpw@" + std::string(70, 'a') + ".invalid:1";
+    HttpClient client(options);
+    const auto error = failure_of(client, get("http://far.example/"));
+    check_failure(error, HttpFailure::resolve, Delivery::nothing_sent);
+    CHECK(error->code() == ErrorCode::unavailable);
+    CHECK(std::string(error->what()).find("the proxy's name") != std::string::npos);
+    CHECK(std::string(error->what()).find("s3cretpw") == std::string::npos);
+}
+
 TEST_CASE("a request that could say something else than it means is not sent")
 {
     FakeHttpServer server(answer_ok);

@@ -21,6 +21,15 @@ TEST_CASE("a URL is shown without signatures, tokens and passwords, however they
     CHECK(masked_url("https://h/k?uploads") == "https://h/k?uploads");
 }
 
+TEST_CASE("words that quote a URL are shown without its user and password")
+{
+    CHECK(masked_text("nobody is there") == "nobody is there");
+    CHECK(masked_text("bad proxy in 'http://me:hun'ter 2@b@x:1'") ==
+          "bad proxy in 'http://***@x:1'");
+    CHECK(masked_text("bad proxy in 'me:hunter2@x:1'") == "bad proxy in '***@x:1'");
+    CHECK(masked_text("bad proxy me:hunter2@x:1") == "***@x:1");
+}
+
 TEST_CASE("a header is shown without secrets")
 {
     for (const char* name :

@@ -75,6 +75,17 @@ TEST_CASE("what will not pass is asked once")
     }
 }
 
+TEST_CASE("a proxy that cannot be used is not tried again")
+{
+    S3Options options = options_for_fake();
+    options.http.proxy.url = "foo5://us3r:s3cretpw@127.0.0.1:1";
+    S3Rig rig({}, options);
+    const Error error = failure_of([&] { keys_of(rig.retrying, ""); });
+    CHECK(error.code() == ErrorCode::invalid);
+    CHECK_FALSE(says(error, "s3cretpw"));
+    CHECK(rig.now == 0);
+}
+
 TEST_CASE("what is given up names operation, bucket, key, request and attempts")
 {
     S3Rig rig;

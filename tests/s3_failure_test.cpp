@@ -192,6 +192,16 @@ TEST_CASE("an error names operation, key, request and attempts, and says what to
     CHECK(code(301, "PermanentRedirect") == ErrorCode::invalid);
 }
 
+TEST_CASE("a proxy's refusal is not taken for the server's")
+{
+    const auto failure = s3_failure_of(reply(407, "<html>Proxy Authentication Required</html>"));
+    const Error error = s3_error(*failure, {"list the objects", "pool", "", 1});
+    CHECK(error.code() == ErrorCode::denied);
+    const std::string text = error.what();
+    CHECK(text.find("the proxy demands a user and password") != std::string::npos);
+    CHECK(text.find("http_proxy") != std::string::npos);
+}
+
 TEST_CASE("a body that is no error at all still gives one, and its bytes are not shown raw")
 {
     const auto html = s3_failure_of(reply(502, "<html><body>Error</body></html>"));

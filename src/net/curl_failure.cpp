@@ -1,5 +1,7 @@
 #include "net/curl_failure.hpp"
 
+#include "net/http_log.hpp"
+
 #include <fmt/core.h>
 #include <openssl/x509_vfy.h>
 
@@ -94,11 +96,30 @@ Meaning lost_connection(const CurlFailure& failure)
             fmt::format("the connection was lost before the reply was whole ({})", failure.detail)};
 }
 
+/// libcurl has no code of its own for a proxy that it cannot make sense of: it takes that of a
+/// name, a connection or a feature. Its words hold the proxy's password, and cut where the '@'
+/// that tells it would come, so none of them are shown.
+bool is_unusable_proxy(const CurlFailure& failure)
+{
+    return failure.delivery == Delivery::nothing_sent &&
+           failure.detail.starts_with("Unsupported proxy");
+}
+
 Meaning meaning_of(const CurlFailure& failure)
 {
+    if (is_unusable_proxy(failure)) {
+        return {HttpFailure::invalid_request, ErrorCode::invalid,
+                "the proxy that the environment names (http_proxy, https_proxy, all_proxy) cannot "
+                "be used: write it as http://user:password@host:port, with special characters of "
+                "user and password as %XX"};
+    }
     switch (failure.code) {
-    case CURLE_COULDNT_RESOLVE_HOST:
     case CURLE_COULDNT_RESOLVE_PROXY:
+        return {HttpFailure::resolve, ErrorCode::unavailable,
+                fmt::format("the proxy's name has no address: check its spelling in http_proxy or "
+                            "https_proxy and the name service ({})",
+                            failure.detail)};
+    case CURLE_COULDNT_RESOLVE_HOST:
         return {HttpFailure::resolve, ErrorCode::unavailable,
                 fmt::format("the name has no address: check its spelling and the name service ({})",
                             failure.detail)};
@@ -156,6 +177,7 @@ HttpError http_error(const CurlFailure& failure, const std::string& url)
     if (told.detail.empty()) {
         told.detail = curl_easy_strerror(failure.code);
     }
+    told.detail = masked_text(told.detail);
     Meaning meaning = meaning_of(told);
     return {meaning.failure, failure.delivery, meaning.code, std::move(meaning.message), url};
 }

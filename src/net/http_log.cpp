@@ -115,6 +115,22 @@ std::string masked_url(std::string_view url)
     return result + masked_query(url.substr(query + 1));
 }
 
+std::string masked_text(std::string_view text)
+{
+    const std::size_t at = text.rfind('@');
+    if (at == std::string_view::npos) {
+        return std::string(text);
+    }
+    const std::string_view before = text.substr(0, at);
+    std::size_t begin = 0;
+    if (const std::size_t scheme = before.find("://"); scheme != std::string_view::npos) {
+        begin = scheme + 3;
+    } else if (const std::size_t quote = before.find('\''); quote != std::string_view::npos) {
+        begin = quote + 1;
+    }
+    return std::string(text.substr(0, begin)).append(mask).append(text.substr(at));
+}
+
 std::string masked_header(std::string_view name, std::string_view value)
 {
     const std::string small = lower(name);

@@ -33,8 +33,12 @@ using HttpLog = std::function<void(const HttpLogEntry&)>;
 /// password in front of the host, replaced by "***".
 std::string masked_url(std::string_view url);
 
-/// The same for a header's value; URLs in Location, Content-Location and Referer are masked as
-/// such.
+/// Somebody else's words that may quote a URL: what could be a user name and password in front of
+/// an '@' is replaced by "***", rather too much than too little.
+std::string masked_text(std::string_view text);
+
+/// As masked_url() for a header's value; URLs in Location, Content-Location and Referer are masked
+/// as such.
 std::string masked_header(std::string_view name, std::string_view value);
 
 /// One line: "PUT https://host/key?sig=*** 200 in 0.123 s, 5.00 MiB sent, 0 B received".

@@ -106,6 +106,7 @@ Kind kind_of_status(int status)
         return Kind::wrong_region;
     case 401:
     case 403:
+    case 407:
         return Kind::denied;
     case 404:
         return Kind::no_object;
@@ -230,6 +231,16 @@ std::string bad_key_text(const S3Failure& failure)
     return "the server does not know the access key: check it, and that it is for this endpoint";
 }
 
+std::string denied_text(const S3Failure& failure)
+{
+    constexpr int proxy_wants_a_password = 407;
+    if (failure.status == proxy_wants_a_password) {
+        return "the proxy demands a user and password, or others: give them in http_proxy, as "
+               "http://user:password@host:port";
+    }
+    return "the server denies it: give the key's user the permission";
+}
+
 std::string reason(const S3Failure& failure, const S3Attempt& attempt)
 {
     switch (failure.kind) {
@@ -267,7 +278,7 @@ std::string reason(const S3Failure& failure, const S3Attempt& attempt)
     case Kind::bad_key:
         return bad_key_text(failure);
     case Kind::denied:
-        return "the server denies it: give the key's user the permission";
+        return denied_text(failure);
     case Kind::unsupported:
         return "the server does not know this request";
     case Kind::rejected:
