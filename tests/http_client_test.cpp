@@ -469,8 +469,22 @@ TEST_CASE("what is not HTTP is refused as such")
         CAPTURE(bytes.substr(0, 60));
         FakeHttpServer server(raw(bytes));
         HttpClient client;
-        check_failure(failure_of(client, get(server.url())), HttpFailure::protocol,
-                      Delivery::maybe_sent);
+        const auto error = failure_of(client, get(server.url()));
+        check_failure(error, HttpFailure::protocol, Delivery::maybe_sent);
+        CHECK(error->code() == ErrorCode::storage);
+    }
+}
+
+TEST_CASE("a header that is too large for libcurl is told as too large")
+{
+    for (const std::string start : {"HTTP/1.1 200 OK\r\nX-Huge: ", "HTTP/1.1 200 O"}) {
+        CAPTURE(start);
+        FakeHttpServer server(raw(start + std::string(3 * MiB, 'K') + "\r\n\r\n"));
+        HttpClient client;
+        const auto error = failure_of(client, get(server.url()));
+        check_failure(error, HttpFailure::protocol, Delivery::maybe_sent);
+        CHECK(error->code() == ErrorCode::storage);
+        CHECK(std::string(error->what()).find("too large") != std::string::npos);
     }
 }
 

@@ -96,6 +96,18 @@ Meaning lost_connection(const CurlFailure& failure)
             fmt::format("the connection was lost before the reply was whole ({})", failure.detail)};
 }
 
+/// Before 8.6 libcurl says that it is out of memory where a line is longer than it takes. It has
+/// all memory that it needs for a request when that has gone out.
+bool is_too_large_header(const CurlFailure& failure)
+{
+    constexpr int too_large = 100; // CURLE_TOO_LARGE, of 8.6
+    const bool awaits_head = failure.delivery == Delivery::maybe_sent && !failure.has_head;
+    return (awaits_head &&
+            (failure.code == CURLE_OUT_OF_MEMORY || static_cast<int>(failure.code) == too_large)) ||
+           says(failure, "Too large response headers") ||
+           says(failure, "CONNECT response too large");
+}
+
 /// libcurl has no code of its own for a proxy that it cannot make sense of: it takes that of a
 /// name, a connection or a feature. Its words hold the proxy's password, and cut where the '@'
 /// that tells it would come, so none of them are shown.
@@ -112,6 +124,10 @@ Meaning meaning_of(const CurlFailure& failure)
                 "the proxy that the environment names (http_proxy, https_proxy, all_proxy) cannot "
                 "be used: write it as http://user:password@host:port, with special characters of "
                 "user and password as %XX"};
+    }
+    if (is_too_large_header(failure)) {
+        return {HttpFailure::protocol, ErrorCode::storage,
+                "the server sends a header that is too large"};
     }
     switch (failure.code) {
     case CURLE_COULDNT_RESOLVE_PROXY:

@@ -14,6 +14,7 @@ struct CurlFailure {
     std::string detail;     ///< the text of its error buffer
     long verify_result = 0; ///< OpenSSL's X509_V_…
     Delivery delivery = Delivery::nothing_sent;
+    bool has_head = false; ///< the reply's, whole
 };
 
 /// In words that say what to do. `url` is masked already.

@@ -436,6 +436,7 @@ void Transfer::finish(CURLcode code)
     failure.detail = detail_.data();
     failure.verify_result = easy_.info<long>(CURLINFO_SSL_VERIFYRESULT);
     failure.delivery = sends_ == 0 ? Delivery::nothing_sent : Delivery::maybe_sent;
+    failure.has_head = head_.complete();
     // Made before it is published: a temporary would share its text with the asking thread.
     std::exception_ptr error =
         std::make_exception_ptr(http_error(failure, masked_url(request_.url)));
