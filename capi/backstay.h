@@ -297,8 +297,9 @@ BACKSTAY_CALL backstay_store_open(backstay_engine *engine, const char *uri, cons
                                   backstay_store **store, backstay_error **error);
 /* uri, kind, exclusive_create (as probed now), note, free. *record: [own]. */
 BACKSTAY_CALL backstay_store_describe(backstay_store *store, backstay_cancel *cancel, backstay_record **record, backstay_error **error);
-/* Requests that a store bills, since it was opened: writes (PUT, POST, LIST), reads (GET, HEAD), removes, retries (how many of them), bytes_sent,
-   bytes_received, cost_millionths (an estimate by option s3-prices). Without fields for a store that bills none. *record: [own]. */
+/* Requests that a store bills, since it was opened, as far as they left: writes (PUT, POST, LIST), reads (GET, HEAD), removes, retries (how often one
+   was made again, also where it reached nobody), bytes_sent, bytes_received, cost_millionths (an estimate by option s3-prices). Without fields for a
+   store that bills none. *record: [own]. */
 BACKSTAY_CALL backstay_store_traffic(backstay_store *store, backstay_record **record, backstay_error **error);
 BACKSTAY_API void backstay_store_free(backstay_store *store);
 

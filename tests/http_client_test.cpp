@@ -587,6 +587,36 @@ TEST_CASE("a server that has seen enough of a body is heard at once")
     CHECK(reply.body == "<Code>SlowDown</Code>");
 }
 
+TEST_CASE("a request that failed says how much of its body had gone out, and how much had come")
+{
+    FakeHttpServer server([](const FakeRequest& request, FakeConnection& connection) {
+        if (request.method == "GET") {
+            connection.send(FakeConnection::head(200, 100) + "seven__");
+            connection.close();
+            return;
+        }
+        connection.send("HTTP/1.1 100 Continue\r\n\r\n");
+        connection.some_body(MiB);
+        connection.reset();
+    });
+    HttpClient client;
+    const std::string large = sample(48 * MiB);
+    auto error = failure_of(client, put(server.url(), large));
+    check_failure(error, HttpFailure::connection_lost, Delivery::maybe_sent);
+    CHECK(error->bytes_sent() >= MiB);
+    CHECK(error->bytes_sent() < large.size());
+    CHECK(error->bytes_received() == 0);
+
+    error = failure_of(client, get(server.url()));
+    REQUIRE(error);
+    CHECK(error->bytes_sent() == 0);
+    CHECK(error->bytes_received() == 7);
+
+    error = failure_of(client, put("http://127.0.0.1:1/", large));
+    check_failure(error, HttpFailure::connect, Delivery::nothing_sent);
+    CHECK(error->bytes_sent() == 0);
+}
+
 TEST_CASE("a deadline and a stall end a request, each by its name")
 {
     FakeHttpServer server([](const FakeRequest& request, FakeConnection& connection) {

@@ -111,6 +111,34 @@ TEST_CASE("a pause is as long as the server asks")
     CHECK(rig.now >= 17);
 }
 
+TEST_CASE("requests and bytes are counted as far as they left")
+{
+    const Bytes large = seeded_bytes(1, 48 * MiB);
+    SUBCASE("nobody there")
+    {
+        S3Store store("s3+http://127.0.0.1:1/bucket", options_for_fake());
+        CHECK(error_name_of([&] { store.create("x", large, {}); }) == "unavailable");
+        CHECK(error_name_of([&] { keys_of(store, ""); }) == "unavailable");
+        const StoreTraffic traffic = *store.traffic();
+        CHECK(traffic.writes == 0);
+        CHECK(traffic.bytes_sent == 0);
+    }
+    SUBCASE("a server that goes away in the middle")
+    {
+        S3Rig rig;
+        rig.fail("PUT", 1, [](const FakeRequest&, FakeConnection& c) {
+            c.send("HTTP/1.1 100 Continue\r\n\r\n");
+            c.some_body(MiB);
+            c.reset();
+        });
+        CHECK(error_name_of([&] { rig.store->create("x", large, {}); }) == "unavailable");
+        const StoreTraffic traffic = *rig.store->traffic();
+        CHECK(traffic.writes == 1);
+        CHECK(traffic.bytes_sent >= MiB);
+        CHECK(traffic.bytes_sent < large.size());
+    }
+}
+
 TEST_CASE("a create whose answer was lost is not a conflict with itself")
 {
     S3Rig rig;

@@ -67,7 +67,8 @@ struct HttpClient::State {
             HttpReply reply = transfer->run([this, &transfer] { loop.resume(transfer); }, abort);
             note(request, *transfer, "");
             return reply;
-        } catch (const HttpError& error) {
+        } catch (HttpError& error) {
+            error.set_moved(transfer->reply().bytes_sent, transfer->reply().body_size);
             note(request, *transfer, http_failure_name(error.failure()));
             throw;
         } catch (...) {

@@ -38,4 +38,10 @@ HttpError::HttpError(HttpFailure failure, Delivery delivery, ErrorCode code, std
 {
 }
 
+void HttpError::set_moved(std::uint64_t sent, std::uint64_t received)
+{
+    bytes_sent_ = sent;
+    bytes_received_ = received;
+}
+
 } // namespace backstay::core

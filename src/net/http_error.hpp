@@ -2,6 +2,7 @@
 
 #include "base/error.hpp"
 
+#include <cstdint>
 #include <string>
 
 namespace backstay::core
@@ -43,9 +44,16 @@ public:
     HttpFailure failure() const { return failure_; }
     Delivery delivery() const { return delivery_; }
 
+    /// Of the bodies, until it failed.
+    std::uint64_t bytes_sent() const { return bytes_sent_; }
+    std::uint64_t bytes_received() const { return bytes_received_; }
+    void set_moved(std::uint64_t sent, std::uint64_t received);
+
 private:
     HttpFailure failure_;
     Delivery delivery_;
+    std::uint64_t bytes_sent_ = 0;
+    std::uint64_t bytes_received_ = 0;
 };
 
 } // namespace backstay::core

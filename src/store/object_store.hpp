@@ -35,12 +35,13 @@ struct StoreDescription {
     std::optional<std::uint64_t> free_bytes;
 };
 
-/// Requests to a store that bills them, since it was opened; attempts count each.
+/// Requests to a store that bills them, since it was opened; attempts count each, but not those
+/// that reached nobody.
 struct StoreTraffic {
     std::uint64_t writes = 0;  ///< PUT, POST, LIST
     std::uint64_t reads = 0;   ///< GET, HEAD
     std::uint64_t removes = 0; ///< DELETE
-    std::uint64_t retries = 0; ///< how many of all were made because others had failed
+    std::uint64_t retries = 0; ///< made because others had failed, also those that reached nobody
     std::uint64_t bytes_sent = 0;
     std::uint64_t bytes_received = 0;
 };

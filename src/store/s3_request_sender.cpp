@@ -194,7 +194,9 @@ struct S3RequestSender::State {
         try {
             reply.http = client.send(http_request(request, payload_hash, to, key), stop);
         } catch (const HttpError& error) {
-            count(request, request.body.size(), 0);
+            if (error.delivery() != Delivery::nothing_sent) {
+                count(request, error.bytes_sent(), error.bytes_received());
+            }
             fail(request, error);
         }
         count(request, reply.http.bytes_sent, reply.http.body_size);
