@@ -357,6 +357,57 @@ TEST_CASE("a list that does not advance is an error, not a loop")
     }
 }
 
+TEST_CASE("empty pages without end are an error, some of them are none")
+{
+    const auto page = [](int number, bool more) {
+        return "<ListBucketResult>" +
+               (number % 90 == 0 ? fmt::format("<Contents><Key>a/b/x{:03}</Key><Size>1</Size>"
+                                               "</Contents>",
+                                               number)
+                                 : std::string()) +
+               fmt::format("<IsTruncated>{}</IsTruncated><NextContinuationToken>t{}"
+                           "</NextContinuationToken></ListBucketResult>",
+                           more, number);
+    };
+    S3Rig rig;
+    SUBCASE("some")
+    {
+        rig.fail("GET", 1000, [&](const FakeRequest&, FakeConnection& c) {
+            c.reply(200, page(rig.failed, rig.failed < 200));
+        });
+        CHECK(keys_of(rig.retrying, "") == std::vector<std::string>{"x090", "x180"});
+        CHECK(rig.failed == 200);
+    }
+    SUBCASE("without end")
+    {
+        rig.fail("GET", 1000, [&](const FakeRequest&, FakeConnection& c) {
+            c.reply(200, page(rig.failed > 90 ? 1000 + rig.failed % 9 : rig.failed.load(), true));
+        });
+        const Error error = failure_of([&] { keys_of(rig.retrying, ""); });
+        CHECK(error.code() == ErrorCode::storage);
+        CHECK(error.subject() == "a/b/");
+        CHECK(says(error, rig.server.uri()));
+        CHECK(says(error, "100 empty pages"));
+        CHECK(rig.failed == 190);
+    }
+}
+
+TEST_CASE("a list of versions does not go on for ever with empty pages")
+{
+    S3Options options = options_for_fake();
+    options.versions = S3VersionChoice::newest;
+    S3Rig rig({}, options);
+    rig.fail("GET", 1000, [&](const FakeRequest&, FakeConnection& c) {
+        c.reply(200, fmt::format("<ListVersionsResult><IsTruncated>true</IsTruncated>"
+                                 "<NextKeyMarker>k{}</NextKeyMarker></ListVersionsResult>",
+                                 rig.failed.load()));
+    });
+    const Error error = failure_of([&] { keys_of(rig.retrying, ""); });
+    CHECK(error.code() == ErrorCode::storage);
+    CHECK(says(error, "100 empty pages"));
+    CHECK(rig.failed == 100);
+}
+
 TEST_CASE("a list that is no list is an error")
 {
     for (const std::string body : {"", "<html>Welcome</html>", "<ListBucketResult>"}) {

@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <fmt/core.h>
-#include <set>
 #include <vector>
 
 namespace backstay::core
@@ -57,16 +56,14 @@ public:
     {
         std::string from;
         do {
-            const S3ListPage page = fetch(from, stop);
+            S3ListPage page = fetch(from, stop);
             for (const S3ListedObject& object : page.objects) {
                 give(object, each, stop);
             }
-            from = page.next;
-            if (!from.empty() && !tokens_.insert(from).second) {
-                throw Error(ErrorCode::storage,
-                            "the server's list of objects does not end: its token came before",
-                            prefix_);
+            if (!page.next.empty()) {
+                advance(page, from);
             }
+            from = std::move(page.next);
         } while (!from.empty());
     }
 
@@ -88,6 +85,18 @@ public:
     }
 
 private:
+    /// Tokens that come again later bring keys out of order or empty pages: those before the last
+    /// need not be remembered.
+    void advance(const S3ListPage& page, const std::string& from)
+    {
+        if (page.next == from) {
+            throw Error(ErrorCode::storage,
+                        "the server's list of objects does not end: its token came before",
+                        prefix_);
+        }
+        progress_.take(page.objects.size(), sender_.uri(), prefix_);
+    }
+
     S3ListPage fetch(const std::string& from, const std::stop_token& stop)
     {
         if (old_protocol_) {
@@ -138,7 +147,7 @@ private:
     S3RequestSender& sender_;
     std::atomic<bool>& old_protocol_;
     const std::string prefix_;
-    std::set<std::string> tokens_;
+    S3ListProgress progress_;
     std::string last_;
     bool whole_ = false;
 };

@@ -19,7 +19,7 @@ public:
     explicit S3Lister(S3RequestSender& sender) : sender_(sender) {}
 
     /// As ObjectStore::list(). Throws Error{storage} for a list that does not advance: a token that
-    /// comes twice, keys out of order.
+    /// comes twice, keys out of order, a hundred empty pages in a row.
     void list(const std::string& prefix, const std::function<void(const ObjectInfo&)>& each,
               const std::stop_token& stop);
 

@@ -145,6 +145,19 @@ S3ListPage parse_list_v1(std::string_view body)
     return out;
 }
 
+void S3ListProgress::take(std::size_t entries, const std::string& uri, const std::string& prefix)
+{
+    constexpr int most_empty = 100;
+    empty_ = entries == 0 ? empty_ + 1 : 0;
+    if (empty_ == most_empty) {
+        throw Error(ErrorCode::storage,
+                    fmt::format("the list of {} does not end: the server gave {} empty pages in a "
+                                "row, and says that there is more",
+                                uri, most_empty),
+                    prefix);
+    }
+}
+
 S3VersionPage parse_version_list(std::string_view body)
 {
     const Listing listing(body, "ListVersionsResult");

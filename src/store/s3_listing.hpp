@@ -32,6 +32,19 @@ struct S3ListPage {
 S3ListPage parse_list_v2(std::string_view body);
 S3ListPage parse_list_v1(std::string_view body);
 
+/// Sees that a list gets on, page by page. Servers may give empty pages before the last, but none
+/// gives them for ever.
+class S3ListProgress
+{
+public:
+    /// For a page that others follow. Throws Error{storage} for the hundredth in a row without an
+    /// entry; `uri` and `prefix` say what is listed.
+    void take(std::size_t entries, const std::string& uri, const std::string& prefix);
+
+private:
+    int empty_ = 0; ///< pages since one with an entry
+};
+
 /// One version of an object in a versioned bucket, or a marker that hides the older ones.
 struct S3ListedVersion {
     S3ListedObject object;

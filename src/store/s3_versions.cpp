@@ -35,6 +35,7 @@ public:
     void run(const Take& take, const std::stop_token& stop)
     {
         std::set<std::pair<std::string, std::string>> seen;
+        S3ListProgress progress;
         std::string from;
         do {
             const S3VersionPage page = fetch(from, stop);
@@ -49,6 +50,7 @@ public:
                                 "before",
                                 prefix_);
                 }
+                progress.take(page.versions.size(), sender_.uri(), prefix_);
                 from = "key-marker=" + percent_encode(page.next_key) + "&";
                 if (!page.next_version.empty()) {
                     from += "version-id-marker=" + percent_encode(page.next_version) + "&";
