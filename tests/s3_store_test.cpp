@@ -253,6 +253,26 @@ TEST_CASE("a probe aborts uploads and removes probes that are long forgotten, an
     CHECK(rig.server.problems().empty());
 }
 
+TEST_CASE("a probe does not follow a list of uploads that has no end")
+{
+    S3Rig rig;
+    std::atomic<int> pages = 0;
+    rig.server.fault = [&](const FakeRequest& request, FakeConnection& connection) {
+        if (request.target.find("&uploads=") == std::string::npos || pages == 2000) {
+            return false;
+        }
+        connection.reply(
+            200,
+            fmt::format("<ListMultipartUploadsResult><IsTruncated>true</IsTruncated>"
+                        "<NextKeyMarker>k{}</NextKeyMarker></ListMultipartUploadsResult>",
+                        ++pages),
+            {{"Date", "Tue, 24 Nov 2026 10:00:00 GMT"}});
+        return true;
+    };
+    rig.store->probe({});
+    CHECK(pages == 100);
+}
+
 TEST_CASE("a small object is read whole by one request, a large one by two, never beyond the limit")
 {
     S3Rig rig;

@@ -3,7 +3,6 @@
 #include "store/http_url.hpp"
 #include "store/s3_listing.hpp"
 
-#include <set>
 #include <utility>
 
 namespace backstay::core
@@ -14,6 +13,7 @@ namespace
 
 constexpr std::int64_t oldest = std::int64_t{7} * 24 * 3600; // no upload of ours takes that long
 constexpr std::size_t largest_page = 8 * MiB;
+constexpr int most_pages = 100; // of uploads: far more than anybody leaves behind
 
 /// One tidying up.
 class Tidying
@@ -47,9 +47,8 @@ private:
 
     void abort_uploads()
     {
-        std::set<std::pair<std::string, std::string>> seen;
         std::string from;
-        do {
+        for (int pages = 0; pages < most_pages; ++pages) {
             const auto body = fetch("encoding-type=url&prefix=" + percent_encode(sender_.prefix()) +
                                     "&uploads=" + from);
             if (!body) {
@@ -61,12 +60,13 @@ private:
                     remove(upload.key, "uploadId=" + percent_encode(upload.upload));
                 }
             }
-            from.clear();
-            if (!page.next_key.empty() && seen.emplace(page.next_key, page.next_upload).second) {
-                from = "&key-marker=" + percent_encode(page.next_key) +
-                       "&upload-id-marker=" + percent_encode(page.next_upload);
+            std::string next = "&key-marker=" + percent_encode(page.next_key) +
+                               "&upload-id-marker=" + percent_encode(page.next_upload);
+            if (page.next_key.empty() || next == from) {
+                return;
             }
-        } while (!from.empty());
+            from = std::move(next);
+        }
     }
 
     void remove_probes()
