@@ -49,6 +49,38 @@ TEST_CASE("profiles are read as AWS's own programs read them")
     CHECK(profiles.find("mine") == nullptr);
 }
 
+TEST_CASE("a section's settings may be indented, and a colon may stand for '='")
+{
+    AwsProfiles profiles;
+    profiles.add_config("[default]\n"
+                        "  role_arn = arn:aws:iam::1:role/r\n"
+                        "\n"
+                        "  # why\n"
+                        "  endpoint_url: http://h:1/?a=b\n"
+                        "  s3 =\n"
+                        "    addressing_style = path\n"
+                        "      endpoint_url: http://s3:2\n"
+                        "  output = json\n"
+                        "    stray = 1\n"
+                        "region:eu-west-1\n"
+                        "[profile tabs]\n"
+                        "\tregion = t\n"
+                        "empty =\n"
+                        "output = text\n");
+    CHECK(profiles.setting("default", "role_arn") == "arn:aws:iam::1:role/r");
+    CHECK(profiles.setting("default", "endpoint_url") == "http://h:1/?a=b");
+    CHECK(profiles.setting("default", "s3.addressing_style") == "path");
+    CHECK(profiles.setting("default", "s3.endpoint_url") == "http://s3:2");
+    CHECK(profiles.setting("default", "output") == "json");
+    CHECK_FALSE(profiles.setting("default", "stray").has_value());
+    CHECK(profiles.setting("default", "region") == "eu-west-1");
+    CHECK(profiles.setting("tabs", "region") == "t");
+    CHECK(profiles.setting("tabs", "output") == "text");
+    profiles.add_credentials("[c]\n  aws_access_key_id: K\n  aws_secret_access_key: S=\n");
+    CHECK(profiles.setting("c", "aws_access_key_id") == "K");
+    CHECK(profiles.setting("c", "aws_secret_access_key") == "S=");
+}
+
 TEST_CASE("the credentials file names profiles bare, and wins")
 {
     AwsProfiles profiles;

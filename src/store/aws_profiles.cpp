@@ -90,7 +90,7 @@ public:
         if (content.front() == '[') {
             start_section(content);
         } else if (profile_ != nullptr) {
-            read_setting(content, is_blank(line.front()));
+            read_setting(content, static_cast<std::size_t>(content.data() - line.data()));
         }
     }
 
@@ -101,29 +101,37 @@ private:
         const std::string name =
             end == std::string_view::npos ? "" : profile_in_title(line.substr(1, end - 1), config_);
         profile_ = name.empty() ? nullptr : &profiles_[name];
+        key_indent_.reset();
         parent_.clear();
     }
 
-    void read_setting(std::string_view line, bool nested)
+    void read_setting(std::string_view line, std::size_t indent)
     {
-        const std::size_t equals = line.find('=');
-        if (equals == std::string_view::npos || (nested && parent_.empty())) {
+        const bool continues = key_indent_ && indent > *key_indent_;
+        if (continues && parent_.empty()) {
+            return; // of a value of several lines, which nothing here has
+        }
+        const std::size_t separator = line.find_first_of("=:"); // a value may hold either
+        if (separator == std::string_view::npos) {
             return;
         }
-        const std::string name = lower_case(trimmed(line.substr(0, equals)));
-        const std::string_view value = trimmed(without_comment(line.substr(equals + 1)));
-        if (nested) {
+        const std::string name = lower_case(trimmed(line.substr(0, separator)));
+        const std::string_view value = trimmed(without_comment(line.substr(separator + 1)));
+        if (continues) {
             (*profile_)[parent_ + '.' + name] = value;
             return;
         }
         (*profile_)[name] = value;
+        key_indent_ = indent;
         parent_ = value.empty() ? name : ""; // "s3 =" opens a block
     }
 
     std::map<std::string, AwsProfile>& profiles_;
     bool config_;
     AwsProfile* profile_ = nullptr; ///< in profiles_
-    std::string parent_;
+    std::optional<std::size_t>
+        key_indent_;     ///< of the section's last key: what is further in is its
+    std::string parent_; ///< that key, if it opens a block
 };
 
 void read_all(std::map<std::string, AwsProfile>& profiles, std::string_view text, bool config)
