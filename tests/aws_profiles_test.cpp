@@ -160,3 +160,50 @@ TEST_CASE("settings come from the environment before the profile")
     CHECK(read_aws_settings("", environment.get()).region == "d");
     CHECK(read_aws_settings("", environment.get()).s3_endpoint == "http://env");
 }
+
+TEST_CASE("a profile's services say where S3 and the token service are")
+{
+    const TempDir dir;
+    write_file(dir / "config", "[default]\nservices = my\nendpoint_url = http://any\n"
+                               "[services my]\ns3 =\n  endpoint_url = http://s3\n"
+                               "[services \"the other\"]\nsts =\n  endpoint_url = http://sts\n"
+                               "[profile other]\nservices = the other\n"
+                               "s3 =\n  endpoint_url = http://plugin\n"
+                               "[profile lost]\nservices = nowhere\n");
+    FakeEnvironment environment{{"AWS_CONFIG_FILE", dir / "config"}};
+    AwsSettings settings = read_aws_settings("", environment.get());
+    CHECK(settings.s3_endpoint == "http://s3");
+    CHECK(settings.sts_endpoint == "http://any");
+    settings = read_aws_settings("other", environment.get());
+    CHECK(settings.s3_endpoint == "http://plugin");
+    CHECK(settings.sts_endpoint == "http://sts");
+    CHECK_THROWS_WITH_AS(read_aws_settings("lost", environment.get()),
+                         doctest::Contains("[services nowhere]"), Error);
+
+    environment.set("AWS_ENDPOINT_URL", "http://all");
+    CHECK(read_aws_settings("", environment.get()).s3_endpoint == "http://all");
+    CHECK(read_aws_settings("other", environment.get()).s3_endpoint == "http://all");
+    CHECK(read_aws_settings("lost", environment.get()).s3_endpoint == "http://all");
+    environment.set("AWS_ENDPOINT_URL_S3", "http://env");
+    CHECK(read_aws_settings("", environment.get()).s3_endpoint == "http://env");
+    CHECK(read_aws_settings("", environment.get()).sts_endpoint == "http://all");
+}
+
+TEST_CASE("configured endpoints are ignored where that is wished")
+{
+    const TempDir dir;
+    write_file(
+        dir / "config",
+        "[default]\nservices = nowhere\nendpoint_url = http://any\nregion = r\n"
+        "[profile quiet]\nignore_configured_endpoint_urls = true\nendpoint_url = http://a\n");
+    FakeEnvironment environment{{"AWS_CONFIG_FILE", dir / "config"}};
+    environment.set("AWS_ENDPOINT_URL_S3", "http://env");
+    CHECK(read_aws_settings("quiet", environment.get()).s3_endpoint.empty());
+    environment.set("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "True");
+    const AwsSettings settings = read_aws_settings("", environment.get());
+    CHECK(settings.s3_endpoint.empty());
+    CHECK(settings.sts_endpoint.empty());
+    CHECK(settings.region == "r");
+    environment.set("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "false");
+    CHECK(read_aws_settings("quiet", environment.get()).s3_endpoint == "http://env");
+}

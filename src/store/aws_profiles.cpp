@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <fmt/core.h>
 
 namespace backstay::core
 {
@@ -52,32 +53,37 @@ std::string_view without_comment(std::string_view text)
     return text;
 }
 
+std::string_view unquoted(std::string_view text)
+{
+    const bool quoted = text.size() >= 2 && (text.front() == '"' || text.front() == '\'') &&
+                        text.back() == text.front();
+    return quoted ? text.substr(1, text.size() - 2) : text;
+}
+
+/// What a section's title names after `word`; empty if it is another kind of section.
+std::string name_after(std::string_view word, std::string_view title)
+{
+    const bool has_word =
+        title.size() > word.size() && title.starts_with(word) && is_blank(title[word.size()]);
+    return has_word ? std::string(unquoted(trimmed(title.substr(word.size())))) : "";
+}
+
 /// The profile that a section's title names; empty if it is another kind of section.
 std::string profile_in_title(std::string_view title, bool config)
 {
-    title = trimmed(title);
-    constexpr std::string_view word = "profile";
-    const bool has_word =
-        title.size() > word.size() && title.starts_with(word) && is_blank(title[word.size()]);
-    if (config && !has_word) {
-        return title == "default" ? "default" : "";
+    std::string name = name_after("profile", title);
+    if (!name.empty()) {
+        return name;
     }
-    if (has_word) {
-        title = trimmed(title.substr(word.size()));
-    }
-    if (title.size() >= 2 && (title.front() == '"' || title.front() == '\'') &&
-        title.back() == title.front()) {
-        title = title.substr(1, title.size() - 2);
-    }
-    return std::string(title);
+    return config && title != "default" ? "" : std::string(unquoted(title));
 }
 
-/// Reads lines into profiles.
+/// Reads lines into profiles and, in a config file, services.
 class Reader
 {
 public:
-    Reader(std::map<std::string, AwsProfile>& profiles, bool config)
-        : profiles_(profiles), config_(config)
+    Reader(std::map<std::string, AwsProfile>& profiles, std::map<std::string, AwsProfile>* services)
+        : profiles_(profiles), services_(services)
     {
     }
 
@@ -89,7 +95,7 @@ public:
         }
         if (content.front() == '[') {
             start_section(content);
-        } else if (profile_ != nullptr) {
+        } else if (section_ != nullptr) {
             read_setting(content, static_cast<std::size_t>(content.data() - line.data()));
         }
     }
@@ -98,11 +104,22 @@ private:
     void start_section(std::string_view line)
     {
         const std::size_t end = line.find(']');
-        const std::string name =
-            end == std::string_view::npos ? "" : profile_in_title(line.substr(1, end - 1), config_);
-        profile_ = name.empty() ? nullptr : &profiles_[name];
+        section_ =
+            end == std::string_view::npos ? nullptr : section(trimmed(line.substr(1, end - 1)));
         key_indent_.reset();
         parent_.clear();
+    }
+
+    /// Null for one that is of no use here.
+    AwsProfile* section(std::string_view title)
+    {
+        const bool config = services_ != nullptr;
+        const std::string services = config ? name_after("services", title) : "";
+        if (!services.empty()) {
+            return &(*services_)[services];
+        }
+        const std::string profile = profile_in_title(title, config);
+        return profile.empty() ? nullptr : &profiles_[profile];
     }
 
     void read_setting(std::string_view line, std::size_t indent)
@@ -118,29 +135,27 @@ private:
         const std::string name = lower_case(trimmed(line.substr(0, separator)));
         const std::string_view value = trimmed(without_comment(line.substr(separator + 1)));
         if (continues) {
-            (*profile_)[parent_ + '.' + name] = value;
+            (*section_)[parent_ + '.' + name] = value;
             return;
         }
-        (*profile_)[name] = value;
+        (*section_)[name] = value;
         key_indent_ = indent;
         parent_ = value.empty() ? name : ""; // "s3 =" opens a block
     }
 
     std::map<std::string, AwsProfile>& profiles_;
-    bool config_;
-    AwsProfile* profile_ = nullptr; ///< in profiles_
-    std::optional<std::size_t>
-        key_indent_;     ///< of the section's last key: what is further in is its
-    std::string parent_; ///< that key, if it opens a block
+    std::map<std::string, AwsProfile>* services_; ///< null in a credentials file
+    AwsProfile* section_ = nullptr;               ///< in one of them
+    std::optional<std::size_t> key_indent_; ///< the last key's; what is further in belongs to it
+    std::string parent_;                    ///< that key, if it opens a block
 };
 
-void read_all(std::map<std::string, AwsProfile>& profiles, std::string_view text, bool config)
+void read_all(Reader reader, std::string_view text)
 {
     constexpr std::string_view byte_order_mark = "\xef\xbb\xbf";
     if (text.starts_with(byte_order_mark)) {
         text.remove_prefix(byte_order_mark.size());
     }
-    Reader reader(profiles, config);
     while (!text.empty()) {
         const std::size_t end = text.find('\n');
         const std::string_view line = text.substr(0, end);
@@ -188,6 +203,36 @@ bool is_true(const std::optional<std::string>& text)
     return text && lower_case(*text) == "true";
 }
 
+/// Empty if it is not there or has no value.
+std::optional<std::string> value_in(const AwsProfile& section, const std::string& name)
+{
+    const auto place = section.find(name);
+    return place == section.end() || place->second.empty() ? std::nullopt
+                                                           : std::optional(place->second);
+}
+
+/// What is set for `service` ("s3") goes before what is set for all, and the environment before the
+/// profile; empty if nothing is. Throws as AwsProfiles::service_setting().
+std::string endpoint_of(const std::string& service, const std::string& variable,
+                        const AwsProfiles& profiles, const std::string& profile,
+                        const Environment& environment)
+{
+    for (const std::string& name : {variable, std::string("AWS_ENDPOINT_URL")}) {
+        if (auto value = environment(name)) {
+            return *value;
+        }
+    }
+    const std::string nested = service + ".endpoint_url";
+    if (auto value = profiles.service_setting(profile, nested)) {
+        return *value;
+    }
+    // AWS has no such setting, though some of its programs' plug-ins do.
+    if (auto value = profiles.setting(profile, nested)) {
+        return *value;
+    }
+    return profiles.setting(profile, "endpoint_url").value_or("");
+}
+
 } // namespace
 
 Environment process_environment()
@@ -212,12 +257,12 @@ AwsProfiles AwsProfiles::load(const Environment& environment)
 
 void AwsProfiles::add_config(std::string_view text)
 {
-    read_all(profiles_, text, true);
+    read_all(Reader(profiles_, &services_), text);
 }
 
 void AwsProfiles::add_credentials(std::string_view text)
 {
-    read_all(profiles_, text, false);
+    read_all(Reader(profiles_, nullptr), text);
 }
 
 const AwsProfile* AwsProfiles::find(const std::string& name) const
@@ -230,12 +275,25 @@ std::optional<std::string> AwsProfiles::setting(const std::string& profile,
                                                 const std::string& name) const
 {
     const AwsProfile* found = find(profile);
-    if (found == nullptr) {
+    return found == nullptr ? std::nullopt : value_in(*found, name);
+}
+
+std::optional<std::string> AwsProfiles::service_setting(const std::string& profile,
+                                                        const std::string& name) const
+{
+    const auto services = setting(profile, "services");
+    if (!services) {
         return std::nullopt;
     }
-    const auto place = found->find(name);
-    return place == found->end() || place->second.empty() ? std::nullopt
-                                                          : std::optional(place->second);
+    const auto place = services_.find(*services);
+    if (place == services_.end()) {
+        throw Error(ErrorCode::invalid,
+                    fmt::format("the profile's services are '{}', and there is no section "
+                                "[services {}] in the AWS config file",
+                                *services, *services),
+                    profile);
+    }
+    return value_in(place->second, name);
 }
 
 std::string aws_profile_name(const std::string& wanted, const Environment& environment)
@@ -262,11 +320,13 @@ AwsSettings read_aws_settings(const std::string& profile, const Environment& env
         }
         return profiles.setting(name, setting);
     };
-    const std::string any = first_of({"AWS_ENDPOINT_URL"}, "endpoint_url").value_or("");
     AwsSettings out;
     out.region = first_of({"AWS_REGION", "AWS_DEFAULT_REGION"}, "region").value_or("");
-    out.s3_endpoint = first_of({"AWS_ENDPOINT_URL_S3"}, "s3.endpoint_url").value_or(any);
-    out.sts_endpoint = first_of({"AWS_ENDPOINT_URL_STS"}, "sts.endpoint_url").value_or(any);
+    if (!is_true(
+            first_of({"AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"}, "ignore_configured_endpoint_urls"))) {
+        out.s3_endpoint = endpoint_of("s3", "AWS_ENDPOINT_URL_S3", profiles, name, environment);
+        out.sts_endpoint = endpoint_of("sts", "AWS_ENDPOINT_URL_STS", profiles, name, environment);
+    }
     out.addressing_style = profiles.setting(name, "s3.addressing_style").value_or("");
     out.ca_bundle = first_of({"AWS_CA_BUNDLE"}, "ca_bundle").value_or("");
     out.fips = is_true(first_of({"AWS_USE_FIPS_ENDPOINT"}, "use_fips_endpoint"));

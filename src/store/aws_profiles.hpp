@@ -27,8 +27,8 @@ public:
     /// something. Throws Error{denied, invalid} naming the file.
     static AwsProfiles load(const Environment& environment);
 
-    /// Reads a config file ("[profile NAME]") or a credentials file ("[NAME]"). Lines that are
-    /// neither section nor setting are passed over, as AWS's own programs do.
+    /// Reads a config file ("[profile NAME]", "[services NAME]") or a credentials file ("[NAME]").
+    /// Lines that are neither section nor setting are passed over, as AWS's own programs do.
     void add_config(std::string_view text);
     void add_credentials(std::string_view text);
 
@@ -38,8 +38,14 @@ public:
     /// Of a profile; empty if either is not there or has no value.
     std::optional<std::string> setting(const std::string& profile, const std::string& name) const;
 
+    /// Of the section "[services NAME]" that the profile names by "services = NAME"; empty if it
+    /// names none. Throws Error{invalid} if there is no such section.
+    std::optional<std::string> service_setting(const std::string& profile,
+                                               const std::string& name) const;
+
 private:
     std::map<std::string, AwsProfile> profiles_;
+    std::map<std::string, AwsProfile> services_;
 };
 
 /// `wanted`, else AWS_PROFILE, else AWS_DEFAULT_PROFILE, else "default".
@@ -56,7 +62,8 @@ struct AwsSettings {
     bool dualstack = false;
 };
 
-/// The environment wins over the profile. Throws as AwsProfiles::load().
+/// The environment wins over the profile. AWS_IGNORE_CONFIGURED_ENDPOINT_URLS, in either, leaves
+/// both endpoints empty. Throws as AwsProfiles::load() and service_setting().
 AwsSettings read_aws_settings(const std::string& profile, const Environment& environment);
 
 } // namespace backstay::core
