@@ -70,12 +70,12 @@ AwsCredentialOptions credential_options(const S3Options& options, const AwsSetti
     out.given = options.credentials;
     out.anonymous = options.anonymous;
     out.profile = options.profile;
-    out.region = settings.region;
+    out.region = options.region.empty() ? settings.region : options.region;
     out.sts_endpoint = settings.sts_endpoint;
     out.environment = options.environment;
     out.clock = options.clock;
-    HttpClientOptions how;
-    how.tls.ca_file = settings.ca_bundle;
+    HttpClientOptions how; // pins and a client's certificate are for the bucket's server alone
+    how.tls.ca_file = client_options(options, settings).tls.ca_file;
     // A client for each look, some hours apart: its thread would idle in between.
     out.fetch = [how](const HttpRequest& request, const std::stop_token& stop) {
         return HttpClient(how).send(request, stop);
