@@ -333,6 +333,19 @@ TEST_CASE("a credential_process is run without a shell")
     CHECK(machine.failure().first == ErrorCode::denied);
 }
 
+TEST_CASE("a credential_process is not waited for for ever")
+{
+    Machine machine;
+    write_file(machine.dir / "config", "[profile slow]\ncredential_process = sleep 30\n");
+    machine.options.profile = "slow";
+    machine.options.process_patience = std::chrono::milliseconds(100);
+    const auto [code, text] = machine.failure();
+    CHECK(code == ErrorCode::denied);
+    CHECK(text.find("credential_process of the profile 'slow'") != std::string::npos);
+    CHECK(text.find("'sleep' has not ended after 0.1 seconds: run it by hand") !=
+          std::string::npos);
+}
+
 TEST_CASE("a container's service is asked with the token of that moment, and only in a safe place")
 {
     Machine machine;

@@ -2,9 +2,13 @@
 
 #include "base/error.hpp"
 
+#include <array>
 #include <chrono>
 #include <doctest/doctest.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <thread>
+#include <unistd.h>
 
 using namespace backstay::core;
 
@@ -115,4 +119,33 @@ TEST_CASE("a command that hangs is ended by a stop within 200 ms")
     // One that has closed its output, too.
     CHECK(time_to_stop(shell("exec >&-; exec sleep 30")) < milliseconds(200));
     CHECK(time_to_stop(shell("trap '' TERM; exec >&-; sleep 2 & wait")) < milliseconds(200));
+}
+
+TEST_CASE("a command that takes too long is ended")
+{
+    CHECK(run_for_output(shell("echo x"), 10, {}, milliseconds(5000)).size() == 2);
+    for (const char* script : {"sleep 30", "trap '' TERM; exec >&-; sleep 2 & wait", "yes ''"}) {
+        CAPTURE(script);
+        const auto begin = std::chrono::steady_clock::now();
+        CHECK_THROWS_WITH_AS(run_for_output(shell(script), 1 << 30, {}, milliseconds(100)),
+                             doctest::Contains("'sh' has not ended after 0.1 seconds"), Error);
+        CHECK(std::chrono::steady_clock::now() - begin < milliseconds(1000));
+    }
+}
+
+TEST_CASE("what an ended command has started ends with it")
+{
+    if (const int terminal = ::open("/dev/tty", O_RDONLY | O_NOCTTY | O_CLOEXEC); terminal >= 0) {
+        ::close(terminal);
+        return; // there it may ask for a password
+    }
+    std::array<int, 2> ends{};
+    REQUIRE(::pipe(ends.data()) == 0); // which all of them hold
+    ::fcntl(ends[0], F_SETFD, FD_CLOEXEC);
+    const Words command = shell("trap '' TERM INT; sleep 5 & sleep 5");
+    CHECK_THROWS_AS(run_for_output(command, 10, {}, milliseconds(100)), Error);
+    ::close(ends[1]);
+    pollfd reading{ends[0], POLLIN, 0};
+    CHECK(::poll(&reading, 1, 200) == 1);
+    ::close(ends[0]);
 }

@@ -4,6 +4,7 @@
 #include "base/error.hpp"
 #include "base/file.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <csignal>
@@ -22,33 +23,92 @@ namespace backstay::core
 namespace
 {
 
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+/// Until when and whether a program is waited for.
+class Waiting
+{
+public:
+    Waiting(std::string program, std::stop_token stop, std::optional<milliseconds> patience)
+        : program_(std::move(program)), stop_(std::move(stop)), patience_(patience)
+    {
+    }
+
+    const std::string& program() const { return program_; }
+    const std::stop_token& stop() const { return stop_; }
+
+    /// Milliseconds; empty: as long as it takes.
+    std::optional<int> left() const
+    {
+        if (!patience_) {
+            return std::nullopt;
+        }
+        const auto gone = std::chrono::duration_cast<milliseconds>(steady_clock::now() - begin_);
+        return static_cast<int>(std::max(*patience_ - gone, milliseconds(0)).count());
+    }
+
+    /// Throws if it is not to be waited for any longer.
+    void demand_time() const
+    {
+        if (stop_.stop_requested()) {
+            throw Error(ErrorCode::cancelled, "cancelled", program_);
+        }
+        if (left() == 0) {
+            throw Error(ErrorCode::source,
+                        fmt::format("'{}' has not ended after {:g} seconds: run it by hand to "
+                                    "see what it waits for",
+                                    program_, std::chrono::duration<double>(*patience_).count()),
+                        program_);
+        }
+    }
+
+private:
+    std::string program_;
+    std::stop_token stop_;
+    std::optional<milliseconds> patience_;
+    steady_clock::time_point begin_ = steady_clock::now();
+};
+
 /// A spawned program; killed and reaped unless its end was waited for.
 class Child
 {
 public:
-    explicit Child(pid_t pid) : pid_(pid) {}
+    /// Whether it leads a group, of all that it starts.
+    enum class Group { own, shared };
+
+    Child(pid_t pid, Group group) : pid_(pid), group_(group) {}
     ~Child()
     {
         if (pid_ > 0) {
-            ::kill(pid_, SIGKILL);
+            ::kill(group_ == Group::own ? -pid_ : pid_, SIGKILL);
             reap(pid_);
         }
     }
     Child(const Child&) = delete;
     Child& operator=(const Child&) = delete;
 
-    /// What it ended with. Throws Error{cancelled}.
-    int wait(const std::string& subject, const std::stop_token& stop)
+    /// What it ended with. Throws as Waiting::demand_time().
+    int wait(const Waiting& waiting)
     {
-        if (!wait_for_exit(pid_, stop)) {
-            throw Error(ErrorCode::cancelled, "cancelled", subject);
+        while (!wait_for_exit(pid_, waiting.stop(), waiting.left())) {
+            waiting.demand_time();
         }
         return reap(std::exchange(pid_, -1));
     }
 
 private:
     pid_t pid_;
+    Group group_;
 };
+
+/// A program outside of the terminal's foreground group could not ask there for a password; inside
+/// of it Ctrl-C reaches all.
+Child::Group group_for_child()
+{
+    const FileDescriptor terminal(::open("/dev/tty", O_RDONLY | O_NOCTTY | O_CLOEXEC));
+    return terminal.get() < 0 ? Child::Group::own : Child::Group::shared;
+}
 
 class SpawnActions
 {
@@ -63,7 +123,27 @@ private:
     posix_spawn_file_actions_t actions_{};
 };
 
-pid_t spawn(const std::vector<std::string>& arguments, int output)
+class SpawnAttributes
+{
+public:
+    explicit SpawnAttributes(Child::Group group)
+    {
+        posix_spawnattr_init(&attributes_);
+        if (group == Child::Group::own) {
+            posix_spawnattr_setflags(&attributes_, POSIX_SPAWN_SETPGROUP);
+            posix_spawnattr_setpgroup(&attributes_, 0);
+        }
+    }
+    ~SpawnAttributes() { posix_spawnattr_destroy(&attributes_); }
+    SpawnAttributes(const SpawnAttributes&) = delete;
+    SpawnAttributes& operator=(const SpawnAttributes&) = delete;
+    posix_spawnattr_t* get() { return &attributes_; }
+
+private:
+    posix_spawnattr_t attributes_{};
+};
+
+pid_t spawn(const std::vector<std::string>& arguments, int output, Child::Group group)
 {
     std::vector<char*> argv;
     argv.reserve(arguments.size() + 1);
@@ -74,9 +154,10 @@ pid_t spawn(const std::vector<std::string>& arguments, int output)
     SpawnActions actions;
     posix_spawn_file_actions_addopen(actions.get(), STDIN_FILENO, "/dev/null", O_RDONLY, 0);
     posix_spawn_file_actions_adddup2(actions.get(), output, STDOUT_FILENO);
+    SpawnAttributes attributes(group);
     pid_t pid = -1;
     if (const int failed =
-            ::posix_spawnp(&pid, argv[0], actions.get(), nullptr, argv.data(), environ);
+            ::posix_spawnp(&pid, argv[0], actions.get(), attributes.get(), argv.data(), environ);
         failed != 0) {
         throw Error(
             ErrorCode::invalid,
@@ -86,33 +167,28 @@ pid_t spawn(const std::vector<std::string>& arguments, int output)
     return pid;
 }
 
-/// Whether there is something to read (or the end) now.
-bool wait_readable(int fd, const std::stop_token& stop)
+/// Until there is something to read, or the end. Throws as Waiting::demand_time().
+void wait_readable(int fd, const Waiting& waiting)
 {
     constexpr int slice_ms = 50; // how late a stop may be seen
     pollfd descriptor{fd, POLLIN, 0};
-    while (!stop.stop_requested()) {
-        if (::poll(&descriptor, 1, slice_ms) > 0) {
-            return true;
-        }
-    }
-    return false;
+    do {
+        waiting.demand_time();
+    } while (::poll(&descriptor, 1, slice_ms) <= 0);
 }
 
-Bytes read_all(int fd, std::size_t limit, const std::string& subject, const std::stop_token& stop)
+Bytes read_all(int fd, std::size_t limit, const Waiting& waiting)
 {
     Bytes out;
     std::array<std::uint8_t, 4096> buffer{};
     while (true) {
-        if (!wait_readable(fd, stop)) {
-            throw Error(ErrorCode::cancelled, "cancelled", subject);
-        }
+        wait_readable(fd, waiting);
         const ssize_t got = ::read(fd, buffer.data(), buffer.size());
         if (got < 0 && errno == EINTR) {
             continue;
         }
         if (got < 0) {
-            throw_system_error(errno, "cannot read the command's output", subject);
+            throw_system_error(errno, "cannot read the command's output", waiting.program());
         }
         if (got == 0) {
             return out;
@@ -120,7 +196,8 @@ Bytes read_all(int fd, std::size_t limit, const std::string& subject, const std:
         append(out, ByteSpan(buffer).first(static_cast<std::size_t>(got)));
         if (out.size() > limit) {
             throw Error(ErrorCode::invalid,
-                        fmt::format("the command wrote more than {} bytes", limit), subject);
+                        fmt::format("the command wrote more than {} bytes", limit),
+                        waiting.program());
         }
     }
 }
@@ -180,7 +257,7 @@ std::vector<std::string> split_words(const std::string& text)
 }
 
 Bytes run_for_output(const std::vector<std::string>& arguments, std::size_t limit,
-                     const std::stop_token& stop)
+                     const std::stop_token& stop, std::optional<milliseconds> patience)
 {
     if (arguments.empty() || arguments.front().empty()) {
         throw Error(ErrorCode::invalid, "there is no command to run");
@@ -191,10 +268,12 @@ Bytes run_for_output(const std::vector<std::string>& arguments, std::size_t limi
     }
     const FileDescriptor reading(ends[0]);
     FileDescriptor writing(ends[1]);
-    Child child(spawn(arguments, writing.get()));
+    const Waiting waiting(arguments.front(), stop, patience);
+    const Child::Group group = group_for_child();
+    Child child(spawn(arguments, writing.get(), group), group);
     writing = FileDescriptor();
-    Bytes output = read_all(reading.get(), limit, arguments.front(), stop);
-    demand_success(child.wait(arguments.front(), stop), arguments.front());
+    Bytes output = read_all(reading.get(), limit, waiting);
+    demand_success(child.wait(waiting), arguments.front());
     return output;
 }
 

@@ -145,7 +145,8 @@ private:
         const std::string origin = fmt::format("the credential_process of the profile '{}'", name);
         Bytes output;
         try {
-            output = run_for_output(split_words(command), largest_output, stop_);
+            output = run_for_output(split_words(command), largest_output, stop_,
+                                    options_.process_patience);
         } catch (const Error& e) {
             if (e.code() == ErrorCode::cancelled) {
                 throw;

@@ -6,6 +6,7 @@
 #include "store/aws_credentials.hpp"
 #include "store/aws_profiles.hpp"
 
+#include <chrono>
 #include <functional>
 #include <optional>
 #include <stop_token>
@@ -25,7 +26,8 @@ struct AwsCredentialOptions {
     std::string region;       ///< of the token service; empty: environment, profile, us-east-1
     std::string sts_endpoint; ///< empty: environment, profile, that of the region
     Environment environment = process_environment();
-    HttpFetch fetch;                      ///< required unless keys are given or access is anonymous
+    HttpFetch fetch; ///< required unless keys are given or access is anonymous
+    std::chrono::milliseconds process_patience{60'000}; ///< with a credential_process
     const Clock* clock = &system_clock(); ///< must live as long as whoever is given it
 };
 
