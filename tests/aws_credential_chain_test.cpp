@@ -169,6 +169,42 @@ TEST_CASE("half a key is an error, not a reason to look elsewhere")
     CHECK(text.find("hush") == std::string::npos);
 }
 
+TEST_CASE("a key with a blank or line break around it is an error that names its place")
+{
+    Machine machine;
+    const std::map<std::string, std::string> good{{"AWS_ACCESS_KEY_ID", "PLAIN"},
+                                                  {"AWS_SECRET_ACCESS_KEY", "hush"},
+                                                  {"AWS_SESSION_TOKEN", "token"}};
+    for (const auto& [name, value] : good) {
+        for (const std::string& bad :
+             {value + "\n", value + "\r", value + ' ', '\t' + value, value + "\x01" + value}) {
+            CAPTURE(name);
+            for (const auto& [other, its_value] : good) {
+                machine.environment.set(other, its_value);
+            }
+            CHECK(machine.key() == "PLAIN");
+            machine.environment.set(name, bad);
+            const auto [code, text] = machine.failure();
+            CHECK(code == ErrorCode::invalid);
+            CHECK(text.starts_with(name + ' '));
+            CHECK(text.find(value) == std::string::npos);
+        }
+    }
+    machine.environment.set("AWS_SESSION_TOKEN", "token");
+    machine.environment.set("AWS_SECRET_ACCESS_KEY", "hush\r\n");
+    CHECK(machine.failure().second.starts_with(
+        "AWS_SECRET_ACCESS_KEY ends with a blank or line break: remove it"));
+
+    write_file(machine.dir / "credentials",
+               "[p]\naws_access_key_id = PLAIN\naws_secret_access_key = hush\x0b\n");
+    machine.options.profile = "p";
+    CHECK(machine.failure().second.starts_with(
+        "aws_secret_access_key of the profile 'p' ends with a blank or line break: remove it"));
+
+    machine.options.given = AwsCredentials("PLAIN", "hush\n");
+    CHECK(machine.failure().second.starts_with("the secret key given ends with"));
+}
+
 TEST_CASE("a profile that was named and is not there is an error")
 {
     Machine machine;

@@ -78,6 +78,9 @@ private:
             return std::nullopt;
         }
         AwsCredentials out(*key, *secret, variable("AWS_SESSION_TOKEN").value_or(""));
+        demand_clean_key(out.access_key, "AWS_ACCESS_KEY_ID");
+        demand_clean_key(out.secret_key, "AWS_SECRET_ACCESS_KEY");
+        demand_clean_key(out.session_token, "AWS_SESSION_TOKEN");
         out.origin = "the environment";
         return out;
     }
@@ -137,6 +140,9 @@ private:
         }
         AwsCredentials out(*key, *secret, setting(name, "aws_session_token").value_or(""));
         out.origin = fmt::format("the profile '{}'", name);
+        demand_clean_key(out.access_key, "aws_access_key_id of " + out.origin);
+        demand_clean_key(out.secret_key, "aws_secret_access_key of " + out.origin);
+        demand_clean_key(out.session_token, "aws_session_token of " + out.origin);
         return out;
     }
 
@@ -284,6 +290,9 @@ AwsCredentials find_aws_credentials(const AwsCredentialOptions& options,
     }
     if (options.given) {
         AwsCredentials out = *options.given;
+        demand_clean_key(out.access_key, "the access key given");
+        demand_clean_key(out.secret_key, "the secret key given");
+        demand_clean_key(out.session_token, "the session token given");
         out.origin = "the caller";
         return out;
     }

@@ -4,6 +4,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 
 namespace backstay::core
 {
@@ -30,5 +31,10 @@ struct AwsCredentials {
 
     bool anonymous() const { return access_key.empty(); }
 };
+
+/// Refuses what slipped into a key on its way from a file or form: blanks and line ends around it,
+/// control characters. `name` is what holds the key, and all of it that the text shows. Throws
+/// Error{invalid}.
+void demand_clean_key(std::string_view key, const std::string& name);
 
 } // namespace backstay::core
