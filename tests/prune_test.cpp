@@ -66,10 +66,13 @@ TEST_CASE("prune gives back all that no snapshot needs")
           std::vector<Files>{{{"small", seeded_bytes(9, 100)}}});
 }
 
-TEST_CASE("a prune that finds a pack missing which a snapshot needs removes nothing, and says so")
+TEST_CASE(
+    "a prune that finds a pack missing or cut which a snapshot needs removes nothing, and says "
+    "so")
 {
-    for (const std::size_t which : {0U, 1U}) { // of chunks and of pages, in whatever order
+    for (const std::size_t which : {0U, 1U, 2U, 3U}) { // of chunks and of pages, in whatever order
         CAPTURE(which);
+        const bool cut = which >= 2;
         SampleRepository sample;
         back_up(*sample.repository, monday());
         back_up(*sample.repository, {{"small", seeded_bytes(9, 100)}});
@@ -84,7 +87,12 @@ TEST_CASE("a prune that finds a pack missing which a snapshot needs removes noth
             return std::find(before.begin(), before.end(), key) != before.end();
         });
         REQUIRE(needed.size() == 2);
-        sample.store->remove(needed[which], {});
+        const std::string& hurt = needed[which % 2];
+        const Bytes whole = get_object(*sample.store, hurt, MiB, {});
+        sample.store->remove(hurt, {});
+        if (cut) {
+            sample.store->create(hurt, ByteSpan(whole).first(whole.size() - 1), {});
+        }
         const std::size_t left = keys_of(*sample.store, "packs/").size();
         try {
             run_prune(*sample.repository, prune_all(), small_limits(), context);

@@ -99,10 +99,10 @@ PrunePlan PackChoice::choose(const SnapshotList& list, const std::shared_ptr<Blo
     BlobReader reader(repository_, index, limits_.memory / 8);
     Marks marks(index->size());
     MarkFindings findings = demand_all();
-    const std::set<PackId> missing = missing_packs(*index);
-    if (!missing.empty()) {
+    const std::set<PackId> unusable = unusable_packs(*index);
+    if (!unusable.empty()) {
         findings.usable = [&](const BlobPlace& place) {
-            return !missing.contains(index->pack(place.pack).id);
+            return !unusable.contains(index->pack(place.pack).id);
         };
     }
     mark_snapshots(reader, list.snapshots, marks, findings, limits_, context_);
@@ -156,18 +156,29 @@ std::set<PackId> PackChoice::archived_of(const std::vector<PackUse>& packs)
 }
 
 /// Of those that the index names.
-std::set<PackId> PackChoice::missing_packs(const BlobIndex& index)
+/// Empty if it is not there.
+std::optional<std::uint64_t> PackChoice::stored_size(const PackId& pack)
 {
-    std::set<PackId> missing;
+    const auto listed = listed_.find(pack);
+    if (listed != listed_.end()) {
+        return listed->second;
+    }
+    // One that was stored after the list was made is asked for by its name.
+    const auto info = repository_.store().stat(pack_key(pack), stop_);
+    return info ? std::optional(info->size) : std::nullopt;
+}
+
+/// Missing, or something else in its place.
+std::set<PackId> PackChoice::unusable_packs(const BlobIndex& index)
+{
+    std::set<PackId> unusable;
     for (std::uint32_t number = 0; number < index.packs(); ++number) {
         const IndexedPack& pack = index.pack(number);
-        // One that was stored after the list was made is asked for by its name.
-        if (!pack.condemned && !listed_.contains(pack.id) &&
-            !repository_.store().stat(pack_key(pack.id), stop_)) {
-            missing.insert(pack.id);
+        if (!pack.condemned && stored_size(pack.id) != pack.size) {
+            unusable.insert(pack.id);
         }
     }
-    return missing;
+    return unusable;
 }
 
 /// Packs that no segment lists are a dead writer's, or a living one's: those stay.

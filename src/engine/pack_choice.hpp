@@ -9,6 +9,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 
 namespace backstay::core
@@ -44,7 +45,8 @@ private:
                      const Condemned& before);
     PrunePlan plan_with_readable(std::vector<PackUse> packs);
     std::set<PackId> archived_of(const std::vector<PackUse>& packs);
-    std::set<PackId> missing_packs(const BlobIndex& index);
+    std::optional<std::uint64_t> stored_size(const PackId& pack);
+    std::set<PackId> unusable_packs(const BlobIndex& index);
     void choose_unindexed(PrunePlan& plan, const BlobIndex& index, const Condemned& before);
 
     Repository& repository_;
