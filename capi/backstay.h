@@ -162,7 +162,8 @@ BACKSTAY_API void backstay_options_free(backstay_options *options);
 
 /* -- engine: threads, memory, limits, log; cancellation ---------------------------------------------------------------------- */
 
-/* Gets {"type":"log","level","message"}. Never two calls at once; from any of the engine's threads. The record is [ref] for the call. */
+/* Gets {"type":"log","level","message"}; level: "warning" for what a user should know at once (a store that goes on failing
+ * and is tried again), "debug" for each request to a bucket, without secrets. Never two calls at once; from any of the engine's threads. The record is [ref] for the call. */
 typedef void (*backstay_log)(void *user, const backstay_record *line);
 
 /* Options of scope "engine". `log` may be NULL. destroy(user) runs exactly once: when the engine's last user has gone, or if this fails. *engine: [own]. */

@@ -40,9 +40,13 @@ std::optional<backstay::core::AwsCredentials> s3_credentials(const OptionSet& se
     return given;
 }
 
-S3Options s3_options(const EngineState& engine, const OptionSet& set)
+S3Options s3_options(const backstay::capi::EngineRef& state, const OptionSet& set)
 {
+    const EngineState& engine = *state;
     S3Options options;
+    options.http.log = [state](const backstay::core::HttpLogEntry& entry) {
+        state->log("debug", backstay::core::log_line(entry));
+    };
     options.http.bandwidth = {engine.limit_upload(), engine.limit_download()};
     options.region = set.text("s3-region");
     options.profile = set.text("s3-profile");
@@ -85,12 +89,12 @@ S3Options s3_options(const EngineState& engine, const OptionSet& set)
     return options;
 }
 
-std::shared_ptr<backstay::core::ObjectStore> open_uri(EngineState& engine, const std::string& uri,
-                                                      const OptionSet& set)
+std::shared_ptr<backstay::core::ObjectStore> open_uri(const backstay::capi::EngineRef& engine,
+                                                      const std::string& uri, const OptionSet& set)
 {
     constexpr std::string_view memory = "memory:";
     if (uri.starts_with(memory)) {
-        return engine.memory_store(uri.substr(memory.size()));
+        return engine->memory_store(uri.substr(memory.size()));
     }
     const auto use = set.flag("create") ? backstay::core::StoreUse::create
                                         : backstay::core::StoreUse::open_existing;
@@ -146,9 +150,11 @@ backstay_status backstay_store_open(backstay_engine* engine, const char* uri,
         std::optional<OptionSet> storage;
         const OptionSet& set = backstay::capi::options_or_default(options, "store", storage);
         backstay::core::throw_if_stopped(backstay::capi::stop_of(cancel));
-        auto inner = open_uri(*state, &need(uri, "uri"), set);
+        auto inner = open_uri(state, &need(uri, "uri"), set);
         auto retrying = std::make_shared<RetryingStore>(
-            std::move(inner), backstay::core::RetryPolicy{}, limits_of(*state, uri));
+            std::move(inner), backstay::core::RetryPolicy{}, limits_of(*state, uri),
+            backstay::core::real_waiting(),
+            [state](const std::string& message) { state->log("warning", message); });
         *store = new backstay_store{state, std::move(retrying),
                                     backstay::core::parse_request_prices(set.text("s3-prices"))};
         return BACKSTAY_OK;

@@ -107,6 +107,35 @@ TEST_CASE("what stays unavailable is given up in the end, with the store's own w
     }
 }
 
+TEST_CASE("a store that goes on failing is told, its first failure is not")
+{
+    Rig rig;
+    rig.disk->create("there", seeded_bytes(1, 10), {});
+    std::vector<std::string> told;
+    RetryingStore store(rig.inner, RetryPolicy{}, {}, rig.time.waiting(),
+                        [&told](const std::string& message) { told.push_back(message); });
+    SUBCASE("once")
+    {
+        rig.fail(1, ErrorCode::unavailable);
+        store.stat("there", {});
+        CHECK(told.empty());
+    }
+    SUBCASE("twice")
+    {
+        rig.fail(2, ErrorCode::unavailable);
+        store.stat("there", {});
+        REQUIRE(told.size() == 1);
+        CHECK(told[0] == "the test's fault; tried again for up to 180 s");
+    }
+    SUBCASE("for ever")
+    {
+        rig.fail(1000, ErrorCode::unavailable);
+        CHECK(error_name_of([&] { store.stat("there", {}); }) == "unavailable");
+        CHECK(!told.empty());
+        CHECK(static_cast<double>(told.size()) <= 1 + rig.time.now / 10);
+    }
+}
+
 TEST_CASE("nothing else is tried again")
 {
     for (const ErrorCode code :

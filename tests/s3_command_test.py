@@ -174,6 +174,8 @@ def a_gateway_that_is_killed_and_comes_back_loses_nothing(place):
     time.sleep(3)  # so that everybody fails, some times
     SERVER.start_gateway()
     out, err = process.communicate(timeout=240)
+    told = [json.loads(line) for line in out.splitlines() if b'"log"' in line]
+    assert told and all(line["level"] == "warning" and "tried again" in line["message"] for line in told), out
     if process.returncode == 0:
         assert_restores(place, json.loads(out.splitlines()[-1])["snapshot"], live)
     else:
@@ -391,6 +393,8 @@ def requests_are_few_and_counted_as_the_server_counts_them(place):
     assert again["reads"] == 3 and again["writes"] == 2, again  # what sorts before packs/ and what snapshots/ holds; config, slot, keyring
     place.run("-v", "snapshots")
     assert "requests: 2 writes, 3 reads" in place.stderr and "$" in place.stderr, place.stderr
+    assert len([line for line in place.stderr.splitlines() if line.startswith("GET http")]) == 5, place.stderr
+    assert SERVER.secret_key not in place.stderr and "Signature" not in place.stderr, place.stderr
     nothing_new = traffic_of(place, "backup", live)
     made = nothing_new["writes"] + nothing_new["reads"] + nothing_new["removes"]
     assert made <= 20, nothing_new

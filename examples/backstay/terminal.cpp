@@ -92,10 +92,16 @@ Terminal::~Terminal()
     clear_progress();
 }
 
+void Terminal::put(FILE* to, const std::string& line)
+{
+    const std::lock_guard lock(mutex_);
+    erase_progress();
+    write_line(to, line);
+}
+
 void Terminal::result(const std::string& line)
 {
-    clear_progress();
-    write_line(stdout, line);
+    put(stdout, line);
 }
 
 void Terminal::result(const backstay::Record& record)
@@ -106,26 +112,31 @@ void Terminal::result(const backstay::Record& record)
 void Terminal::say(const std::string& line)
 {
     if (!look_.quiet && !look_.json) {
-        clear_progress();
-        write_line(stderr, line);
+        put(stderr, line);
     }
 }
 
 void Terminal::warn(const std::string& line)
 {
-    clear_progress();
-    write_line(stderr, line);
+    put(stderr, line);
 }
 
 void Terminal::error(const std::string& line)
 {
-    clear_progress();
-    write_line(stderr, red("error: ") + line);
+    put(stderr, red("error: ") + line);
 }
 
 void Terminal::log(const backstay::Record& line)
 {
-    if (look_.verbose) {
+    const bool is_warning = line.text("level") == "warning";
+    if (!is_warning && !look_.verbose) {
+        return;
+    }
+    if (look_.json) {
+        put(stdout, line.json());
+    } else if (is_warning) {
+        warn(line.text("message"));
+    } else {
         say(line.text("message"));
     }
 }
@@ -139,12 +150,12 @@ void Terminal::progress(const backstay::Record& record)
 {
     last_ = now_seconds();
     if (look_.json) {
-        write_line(stdout, record.json());
+        put(stdout, record.json());
         return;
     }
     std::string line = progress_line(record);
     if (!draws_) {
-        write_line(stderr, line);
+        put(stderr, line);
         return;
     }
     const std::size_t width = terminal_width();
@@ -152,12 +163,19 @@ void Terminal::progress(const backstay::Record& record)
         line.size() + current.size() + 2 < width) {
         line += "  " + current;
     }
+    const std::lock_guard lock(mutex_);
     std::fputs(("\r\x1b[K" + line.substr(0, width - 1)).c_str(), stderr);
     std::fflush(stderr);
     drawn_ = true;
 }
 
 void Terminal::clear_progress()
+{
+    const std::lock_guard lock(mutex_);
+    erase_progress();
+}
+
+void Terminal::erase_progress()
 {
     if (drawn_) {
         std::fputs("\r\x1b[K", stderr);

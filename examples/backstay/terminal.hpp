@@ -3,13 +3,15 @@
 #include <backstay/record.hpp>
 
 #include <cstdint>
+#include <cstdio>
+#include <mutex>
 #include <string>
 
 namespace command
 {
 
 /// Where words go: results to standard output, everything else to standard error; one progress line
-/// on a terminal. One thread at a time.
+/// on a terminal. Lines may come from any thread, the rest from one at a time.
 class Terminal
 {
 public:
@@ -29,6 +31,7 @@ public:
     void say(const std::string& line);
     void warn(const std::string& line);
     void error(const std::string& line);
+    /// What the engine has to tell: warnings always, the rest if --verbose.
     void log(const backstay::Record& line);
 
     /// Call often: draws at most ten times a second on a terminal, a line a minute in a pipe; a
@@ -46,9 +49,13 @@ public:
     const Look& look() const { return look_; }
 
 private:
+    void put(FILE* to, const std::string& line);
+    void erase_progress();
+
     Look look_;
     bool colored_;
     bool draws_;
+    std::mutex mutex_; // guards drawn_, and keeps lines apart
     bool drawn_ = false;
     double last_ = 0;
     double period_;

@@ -20,6 +20,8 @@ namespace backstay::core
 namespace
 {
 
+constexpr double seconds_between_words = 10;
+
 /// Waits, but not beyond a stop.
 void pause(double seconds, const std::stop_token& stop)
 {
@@ -128,12 +130,16 @@ struct RetryingStore::State {
     AdaptiveGate gate;
     RetryBudget budget;
     std::atomic<std::uint64_t> retries = 0;
+    const Tell tell;
+    std::mutex telling; // guards told
+    std::optional<double> told;
 
-    State(std::shared_ptr<ObjectStore> store, RetryPolicy how, Limits limits, Waiting how_to_wait)
+    State(std::shared_ptr<ObjectStore> store, RetryPolicy how, Limits limits, Waiting how_to_wait,
+          Tell how_to_tell)
         : inner(std::move(store)), policy(how), waiting(std::move(how_to_wait)),
           upload(limits.upload_bytes_per_second, waiting),
           download(limits.download_bytes_per_second, waiting), gate(limits.concurrency),
-          budget(how.budget)
+          budget(how.budget), tell(std::move(how_to_tell))
     {
     }
 
@@ -239,10 +245,27 @@ struct RetryingStore::State {
         if (course.attempts >= policy.attempts || late || !budget.take(cost)) {
             give_up(error, course.attempts, now - course.began);
         }
+        tell_of(error, course, now);
         course.spent += cost;
         course.next_pause =
             std::max(course.next_pause, throttled ? policy.throttled_pause : policy.first_pause);
         return asked;
+    }
+
+    /// A first failure is nobody's business: most pass.
+    void tell_of(const Error& error, const Course& course, double now)
+    {
+        if (!tell || course.attempts < 2) {
+            return;
+        }
+        {
+            const std::lock_guard lock(telling);
+            if (told && now - *told < seconds_between_words) {
+                return;
+            }
+            told = now;
+        }
+        tell(fmt::format("{}; tried again for up to {:.0f} s", error.what(), policy.deadline));
     }
 
     /// Whether what lies there is what we tried to create: then an earlier attempt had worked.
@@ -295,8 +318,8 @@ struct RetryingStore::State {
 };
 
 RetryingStore::RetryingStore(std::shared_ptr<ObjectStore> inner, RetryPolicy policy, Limits limits,
-                             Waiting waiting)
-    : state_(new State(std::move(inner), policy, limits, std::move(waiting)))
+                             Waiting waiting, Tell tell)
+    : state_(new State(std::move(inner), policy, limits, std::move(waiting), std::move(tell)))
 {
 }
 

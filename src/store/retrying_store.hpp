@@ -48,8 +48,12 @@ public:
         std::uint32_t concurrency = 0;               ///< 0: none
     };
 
+    /// Called, on whatever thread works, with what a store that goes on failing says, at most every
+    /// ten seconds.
+    using Tell = std::function<void(const std::string& message)>;
+
     RetryingStore(std::shared_ptr<ObjectStore> inner, RetryPolicy policy, Limits limits,
-                  Waiting waiting = real_waiting());
+                  Waiting waiting = real_waiting(), Tell tell = {});
     ~RetryingStore() override;
 
     /// Attempts beyond the first, of all operations.
