@@ -663,7 +663,25 @@ def help_fits_and_manuals_come_from_the_same_tables(place):
         assert f"backstay\\-{name}" in place.run("generate", "manual", name).decode()
 
 
+def latest_of_a_path_is_restored_and_exported(place):
+    for name in ("one", "two"):
+        (place.path / name).mkdir()
+        (place.path / name / "file").write_text(name)
+    place.run("init")
+    place.run("backup", place.path / "one")
+    place.run("backup", place.path / "two")
+    one = place.path / "one"
+    place.run("restore", f"latest:{one}", "--path", one, "--to", place.path / "back")
+    assert (place.path / "back" / "file").read_text() == "one"
+    place.run("export", f"latest:{one}", "--path", one, "--output", place.path / "one.tar")
+    assert (place.path / "one.tar").stat().st_size > 0
+    place.run("restore", "latest", "--path", place.path / "three", "--to", place.path / "none", status=1)
+    assert "path asked for" in place.stderr, place.stderr
+    assert not (place.path / "none").exists()
+
+
 TESTS = [
+    latest_of_a_path_is_restored_and_exported,
     main_job_runs_end_to_end, a_backup_without_changes_reads_nothing, nothing_changed_is_told_of_files_that_were_young, attributes_set_between_two_backups_are_kept, standard_input_and_commands_become_streams,
     unreadable_files_are_listed_and_the_status_is_3, wrong_usage_is_2_and_names_the_nearest_word, a_value_that_cannot_be_is_refused_before_anything_is_opened, lists_come_from_standard_input, a_passphrase_may_hold_a_line_end, an_empty_value_takes_no_other_word_for_itself, wrong_keys_and_places_are_refused_clearly,
     retention_keeps_what_it_says_and_pins_are_kept, a_clock_that_was_ahead_displaces_nothing, a_pin_says_what_tags_there_are, a_symlink_is_no_way_to_lose_a_folder, excludes_are_as_in_gitignore, in_place_restores_only_what_differs, a_huge_hole_costs_no_time, archives_go_out_and_in,

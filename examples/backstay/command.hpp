@@ -30,8 +30,9 @@ struct Command {
     const char* summary;
     const char* example;
     std::vector<Positional> positionals;
-    std::vector<const char*> scopes;   ///< of the library's options that it takes
-    std::vector<const char*> left_out; ///< keys of those scopes that it gives another way
+    std::vector<const char*> scopes; ///< of the library's options that it takes
+    /// Keys that it gives another way: of all scopes, or SCOPE/KEY of one.
+    std::vector<const char*> left_out;
     std::vector<OwnOption> own;
     int (*run)(Invocation& invocation);
     bool takes_rest = false; ///< what follows "--" is a command and its arguments

@@ -53,8 +53,8 @@ Command export_command()
             "backstay -r /mnt/backups export latest:/etc --format tar.zst -o etc.tar.zst",
             {{"SNAPSHOT[:PATH]", "A snapshot, and what of it"}},
             {"target.archive", "restore", "filter"},
-            {"path", "descriptor", "kind", "include", "exclude", "include-file", "strip-components",
-             "verify", "dry-run", "list"},
+            {"target.archive/path", "descriptor", "kind", "include", "exclude", "include-file",
+             "strip-components", "verify", "dry-run", "list"},
             {{"output", "FILE", "The archive's file (default: standard output)", 'o'}},
             run};
 }

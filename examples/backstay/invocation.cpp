@@ -44,14 +44,6 @@ void set(backstay::Options& options, const OptionRow& row, const std::vector<std
     }
 }
 
-/// Its own first, which hide global ones of the same key.
-std::vector<OptionRow> all_options_of(const Command& command)
-{
-    std::vector<OptionRow> rows = options_of(command);
-    rows.insert(rows.end(), global_options().begin(), global_options().end());
-    return rows;
-}
-
 /// In the library's words.
 void demand_choice(const OptionRow& row, const std::string& value)
 {
@@ -127,7 +119,8 @@ backstay::Options Invocation::options(const std::string& scope) const
     for (const backstay::Record& option : known.records()) {
         const std::string key = option.text("key");
         for (const OptionRow& row : rows) {
-            if (row.key == key && !row.scope.empty() && has(key)) {
+            if (row.key == key && !row.scope.empty() && has(key) &&
+                !leaves_out(*given_.command, scope, key)) {
                 set(options, row, values(key));
                 break;
             }

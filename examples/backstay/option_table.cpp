@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <backstay/options.hpp>
+#include <functional>
 #include <sstream>
 
 namespace command
@@ -17,7 +18,7 @@ bool contains(const std::vector<const char*>& keys, const std::string& key)
 }
 
 void add_scope(std::vector<OptionRow>& rows, const std::string& scope,
-               const std::vector<const char*>& left_out)
+               const std::function<bool(const std::string& key)>& left_out)
 {
     const backstay::Record list = backstay::Options::describe(scope);
     for (const backstay::Record& option : list.records()) {
@@ -28,7 +29,7 @@ void add_scope(std::vector<OptionRow>& rows, const std::string& scope,
         const bool known = std::any_of(rows.begin(), rows.end(), [&row](const OptionRow& other) {
             return other.key == row.key;
         });
-        if (known || row.kind == "secret" || contains(left_out, row.key)) {
+        if (known || row.kind == "secret" || left_out(row.key)) {
             continue;
         }
         row.placeholder = option.text("placeholder");
@@ -69,9 +70,29 @@ std::vector<OptionRow> options_of(const Command& command)
         rows.push_back(own_row(own));
     }
     for (const char* scope : command.scopes) {
-        add_scope(rows, scope, command.left_out);
+        add_scope(rows, scope,
+                  [&](const std::string& key) { return leaves_out(command, scope, key); });
     }
     return rows;
+}
+
+std::vector<OptionRow> all_options_of(const Command& command)
+{
+    std::vector<OptionRow> rows = options_of(command);
+    for (const OptionRow& row : global_options()) {
+        const bool known = std::any_of(rows.begin(), rows.end(), [&row](const OptionRow& other) {
+            return other.key == row.key;
+        });
+        if (!known) {
+            rows.push_back(row);
+        }
+    }
+    return rows;
+}
+
+bool leaves_out(const Command& command, const std::string& scope, const std::string& key)
+{
+    return contains(command.left_out, key) || contains(command.left_out, scope + '/' + key);
 }
 
 const std::vector<OptionRow>& global_options()
@@ -95,10 +116,13 @@ const std::vector<OptionRow>& global_options()
         for (const OwnOption& option : own) {
             all.push_back(own_row(option));
         }
-        add_scope(all, "repository", {"look-ahead"}); // see Invocation::repository()
-        add_scope(all, "engine", {});
+        add_scope(all, "repository", [](const std::string& key) {
+            return key == "look-ahead"; // see Invocation::repository()
+        });
+        add_scope(all, "engine", [](const std::string&) { return false; });
         // A key by option needs its secret, which is never an argument.
-        add_scope(all, "store", {"create", "s3-access-key"});
+        add_scope(all, "store",
+                  [](const std::string& key) { return key == "create" || key == "s3-access-key"; });
         return all;
     }();
     return rows;

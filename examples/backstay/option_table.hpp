@@ -26,6 +26,10 @@ struct OptionRow {
 std::vector<OptionRow> options_of(const Command& command);
 /// Those that stand before or behind every subcommand.
 const std::vector<OptionRow>& global_options();
+/// The command's own first, which hide general ones of the same key.
+std::vector<OptionRow> all_options_of(const Command& command);
+/// Whether a command gives an option of a scope another way.
+bool leaves_out(const Command& command, const std::string& scope, const std::string& key);
 
 /// The value of an option that takes one, as a flag of help: "--to DIR".
 std::string spelled(const OptionRow& row);

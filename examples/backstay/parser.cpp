@@ -228,21 +228,6 @@ std::vector<std::string> take_rest(const Command& command, std::vector<std::stri
     return rest;
 }
 
-/// The command's own, then the general ones that it has not itself.
-std::vector<OptionRow> all_options_of(const Command& command)
-{
-    std::vector<OptionRow> rows = options_of(command);
-    for (const OptionRow& row : global_options()) {
-        const bool known = std::any_of(rows.begin(), rows.end(), [&row](const OptionRow& other) {
-            return other.key == row.key;
-        });
-        if (!known) {
-            rows.push_back(row);
-        }
-    }
-    return rows;
-}
-
 Parsed parse_command(const Command& command, std::vector<std::string> arguments)
 {
     Parsed parsed;

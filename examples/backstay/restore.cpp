@@ -159,7 +159,7 @@ Command restore_command()
         {{"SNAPSHOT[:PATH]", "A snapshot, and what of it: its content goes into DIR; the whole "
                              "goes to DIR/<full path>"}},
         {"restore", "target.directory", "target.postgres", "filter"},
-        {"path", "kind", "directory", "conninfo"},
+        {"target.directory/path", "kind", "directory", "conninfo"},
         {{"to", "DIR", "The folder to restore into"},
          {to_server, "CONNINFO",
           "Restore a logical PostgreSQL backup to this server (connection string or URI, without a "
