@@ -4,11 +4,11 @@
 #include "base/error.hpp"
 #include "base/worker_group.hpp"
 #include "repo/frame_reader.hpp"
+#include "repo/unreadable_frames.hpp"
 
 #include <chrono>
 #include <condition_variable>
 #include <fmt/core.h>
-#include <map>
 #include <optional>
 #include <set>
 
@@ -24,44 +24,6 @@ constexpr std::chrono::seconds counts_for{5};
 constexpr std::uint64_t most_opened_ahead = 8 * MiB;
 /// Of which compression leaves less: a few reads' worth.
 constexpr std::uint64_t plain_fetched_ahead = 64 * MiB;
-
-} // namespace
-
-namespace
-{
-
-/// Frames that could not be read twice, and why: what else lies in them is lost without reading
-/// them once more. Thread-safe.
-class UnreadableFrames
-{
-public:
-    std::optional<std::string> why(const FrameCache::Key& key)
-    {
-        const std::lock_guard lock(mutex_);
-        const auto found = frames_.find(key);
-        return found != frames_.end() && found->second.times > 1 ? std::optional(found->second.why)
-                                                                 : std::nullopt;
-    }
-    void add(const FrameCache::Key& key, const std::string& why)
-    {
-        const std::lock_guard lock(mutex_);
-        if (frames_.size() < most || frames_.contains(key)) {
-            Failure& failure = frames_[key];
-            failure.times += 1;
-            failure.why = why;
-        }
-    }
-
-private:
-    static constexpr std::size_t most = 16'384; ///< the frames of some 512 packs
-
-    struct Failure {
-        int times = 0;
-        std::string why;
-    };
-    std::mutex mutex_; // guards frames_
-    std::map<FrameCache::Key, Failure> frames_;
-};
 
 } // namespace
 
