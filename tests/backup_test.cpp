@@ -383,3 +383,23 @@ TEST_CASE("verify compares what an incomplete entry lacks, too")
                                        small_limits(), context);
     CHECK(verified.number("differences") == 0);
 }
+
+TEST_CASE("a newest snapshot that cannot be read does not fail a backup whose parent is latest")
+{
+    SampleRepository sample;
+    back_up(*sample.repository, monday());
+    const std::vector<std::string> before = keys_of(*sample.store, "snapshots/");
+    back_up(*sample.repository, tuesday());
+    for (const std::string& key : keys_of(*sample.store, "snapshots/")) {
+        if (key != before.front()) {
+            Bytes bytes = get_object(*sample.store, key, MiB, {});
+            bytes[bytes.size() / 2] ^= 1;
+            sample.store->remove(key, {});
+            sample.store->create(key, bytes, {});
+        }
+    }
+    BackupOptions options;
+    options.parent = "latest";
+    CHECK_NOTHROW(back_up(*sample.repository, tuesday(), options));
+    CHECK(all_contents(*sample.repository) == std::vector<Files>{monday(), tuesday()});
+}

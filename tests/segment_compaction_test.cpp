@@ -1,7 +1,6 @@
 #include "engine/segment_compaction.hpp"
 
 #include "base/random.hpp"
-#include "engine/checkpoints.hpp"
 #include "repo/blob_index.hpp"
 #include "repo/session.hpp"
 #include "support/faulty_store.hpp"
@@ -9,6 +8,7 @@
 #include "support/sample_backup.hpp"
 #include "support/sample_repository.hpp"
 
+#include <algorithm>
 #include <cstdlib>
 #include <doctest/doctest.h>
 
@@ -70,11 +70,17 @@ std::uint64_t stride(std::uint64_t usual)
     return std::getenv("BACKSTAY_TESTS_LONG") != nullptr ? 1 : usual;
 }
 
-SessionId add_segment(Repository& repository, const SessionId& session,
-                      std::optional<Checkpoint> checkpoint)
+void add_segment(Repository& repository, const SessionId& session,
+                 std::optional<Checkpoint> checkpoint)
 {
     write_segment(repository, session, {}, {}, {}, std::move(checkpoint), {});
-    return session;
+}
+
+void compact(Repository& repository)
+{
+    for (const SegmentId& id : compact_segments(repository, {})) {
+        repository.store().remove(segment_key(id), {});
+    }
 }
 
 } // namespace
@@ -115,34 +121,21 @@ TEST_CASE("index segments of who goes on, and what a backup can be resumed from,
     const auto store = store_of(many_backups());
     FakeClock clock;
     const auto repository = open_sample(store, {"", &clock});
-    std::set<std::string> before;
-    for (const std::string& key : keys_of(*store, "index/")) {
-        before.insert(key);
-    }
+    const std::vector<std::string> old = keys_of(*store, "index/");
     const Session living(*repository, "backup", Session::Use::writing, {});
     add_segment(*repository, living.id(), std::nullopt);
     Checkpoint checkpoint;
     checkpoint.series = "series";
     add_segment(*repository, random_id<SessionId>(), checkpoint);
-    const auto left_of_old = [&] {
-        std::size_t left = 0;
-        for (const std::string& key : keys_of(*store, "index/")) {
-            left += before.count(key);
-        }
-        return left;
-    };
-    for (const SegmentId& id : compact_segments(*repository, {})) {
-        store->remove(segment_key(id), {});
-    }
-    CHECK(left_of_old() == 0);
+    compact(*repository);
+    CHECK(std::none_of(old.begin(), old.end(),
+                       [&](const std::string& key) { return store->stat(key, {}).has_value(); }));
     CHECK(segments_in(*store) == 3);
     clock.advance(8 * 24 * 3600);
     for (std::size_t i = 0; i < most_small_segments; ++i) {
         add_segment(*repository, random_id<SessionId>(), std::nullopt);
     }
-    for (const SegmentId& id : compact_segments(*repository, {})) {
-        store->remove(segment_key(id), {});
-    }
+    compact(*repository);
     CHECK(segments_in(*store) == 2); // the checkpoint is too old by now
 }
 

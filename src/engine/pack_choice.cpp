@@ -155,7 +155,6 @@ std::set<PackId> PackChoice::archived_of(const std::vector<PackUse>& packs)
     return archived;
 }
 
-/// Of those that the index names.
 /// Empty if it is not there.
 std::optional<std::uint64_t> PackChoice::stored_size(const PackId& pack)
 {
@@ -168,7 +167,7 @@ std::optional<std::uint64_t> PackChoice::stored_size(const PackId& pack)
     return info ? std::optional(info->size) : std::nullopt;
 }
 
-/// Missing, or something else in its place.
+/// Of those that the index names: missing, or something else in its place.
 std::set<PackId> PackChoice::unusable_packs(const BlobIndex& index)
 {
     std::set<PackId> unusable;

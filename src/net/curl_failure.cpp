@@ -117,13 +117,27 @@ bool is_unusable_proxy(const CurlFailure& failure)
            failure.detail.starts_with("Unsupported proxy");
 }
 
+Meaning unusable_proxy()
+{
+    return {HttpFailure::invalid_request, ErrorCode::invalid,
+            "the proxy that the environment names (http_proxy, https_proxy, all_proxy) cannot be "
+            "used: write it as http://user:password@host:port, with special characters of user "
+            "and password as %XX"};
+}
+
+Meaning no_address(const CurlFailure& failure)
+{
+    const bool of_proxy = failure.code == CURLE_COULDNT_RESOLVE_PROXY;
+    return {HttpFailure::resolve, ErrorCode::unavailable,
+            fmt::format("the {} has no address: check its spelling{} and the name service ({})",
+                        of_proxy ? "proxy's name" : "name",
+                        of_proxy ? " in http_proxy or https_proxy" : "", failure.detail)};
+}
+
 Meaning meaning_of(const CurlFailure& failure)
 {
     if (is_unusable_proxy(failure)) {
-        return {HttpFailure::invalid_request, ErrorCode::invalid,
-                "the proxy that the environment names (http_proxy, https_proxy, all_proxy) cannot "
-                "be used: write it as http://user:password@host:port, with special characters of "
-                "user and password as %XX"};
+        return unusable_proxy();
     }
     if (is_too_large_header(failure)) {
         return {HttpFailure::protocol, ErrorCode::storage,
@@ -131,14 +145,8 @@ Meaning meaning_of(const CurlFailure& failure)
     }
     switch (failure.code) {
     case CURLE_COULDNT_RESOLVE_PROXY:
-        return {HttpFailure::resolve, ErrorCode::unavailable,
-                fmt::format("the proxy's name has no address: check its spelling in http_proxy or "
-                            "https_proxy and the name service ({})",
-                            failure.detail)};
     case CURLE_COULDNT_RESOLVE_HOST:
-        return {HttpFailure::resolve, ErrorCode::unavailable,
-                fmt::format("the name has no address: check its spelling and the name service ({})",
-                            failure.detail)};
+        return no_address(failure);
     case CURLE_COULDNT_CONNECT:
     case CURLE_PROXY:
     case CURLE_OPERATION_TIMEDOUT: // the connect timeout: libcurl is given no other
